@@ -1,0 +1,22 @@
+//! `POST /v1/chat/completions`: the request, the whole answer and the streamed answer.
+
+mod assemble;
+mod message;
+mod request;
+mod response;
+mod stop;
+mod tools;
+mod validate;
+
+pub use assemble::{Assembler, Incomplete};
+pub use message::{Content, ContentPart, Message, Role};
+pub use request::{ChatRequest, MaxTokens, StreamOptions};
+pub use response::{
+    AssistantMessage, ChatChunk, ChatCompletion, Choice, ChunkChoice, Delta, FinishReason, Logprobs, TokenLogprob,
+    TopLogprob,
+};
+pub use stop::Stop;
+pub use tools::{
+    FunctionCall, FunctionCallDelta, FunctionDefinition, FunctionName, JsonSchemaFormat, NamedFunction, ResponseFormat,
+    Tool, ToolCall, ToolCallDelta, ToolChoice, ToolKind, ToolMode,
+};

@@ -1,0 +1,226 @@
+//! What types alone cannot refuse.
+
+use super::Content;
+use super::{ChatRequest, ContentPart, Message, Role};
+use crate::ApiError;
+
+/// Messages of one conversation. A request is refused past it, because each costs work before any credit is held.
+const MAX_MESSAGES: usize = 4096;
+/// Stop texts, as OpenAI has it.
+const MAX_STOPS: usize = 4;
+/// Bytes of one stop text.
+const MAX_STOP_BYTES: usize = 1024;
+/// Tools of one request, as OpenAI has it.
+const MAX_TOOLS: usize = 128;
+/// Entries of `logit_bias`, as OpenAI has it.
+const MAX_BIASES: usize = 1024;
+
+impl ChatRequest {
+    /// Checks every bound that a documented field has.
+    ///
+    /// # Errors
+    /// `InvalidRequest` with the path of the field at fault.
+    pub fn validate(&self) -> Result<(), ApiError> {
+        if self.model.is_empty() {
+            return Err(ApiError::invalid("model", "Name a model; GET /v1/models lists them."));
+        }
+        self.validate_messages()?;
+        self.validate_sampling()?;
+        self.validate_stops()?;
+        self.validate_tools()?;
+        self.validate_shape()
+    }
+
+    fn validate_messages(&self) -> Result<(), ApiError> {
+        if self.messages.is_empty() {
+            return Err(ApiError::invalid("messages", "Send at least one message."));
+        }
+        if self.messages.len() > MAX_MESSAGES {
+            let message = format!("{} messages; at most {MAX_MESSAGES} are read.", self.messages.len());
+            return Err(ApiError::invalid("messages", message));
+        }
+        self.messages.iter().enumerate().try_for_each(|(place, message)| validate_message(place, message))
+    }
+
+    fn validate_sampling(&self) -> Result<(), ApiError> {
+        within("temperature", self.temperature, 0.0, 2.0)?;
+        within("top_p", self.top_p, 0.0, 1.0)?;
+        within("min_p", self.min_p, 0.0, 1.0)?;
+        within("frequency_penalty", self.frequency_penalty.map(f64::from), -2.0, 2.0)?;
+        within("presence_penalty", self.presence_penalty.map(f64::from), -2.0, 2.0)?;
+        within("repetition_penalty", self.repetition_penalty.map(f64::from), 0.01, 2.0)?;
+        if self.top_p == Some(0.0) {
+            return Err(ApiError::invalid("top_p", "top_p must be above 0."));
+        }
+        if self.top_k == Some(0) {
+            return Err(ApiError::invalid(
+                "top_k",
+                "top_k must be at least 1; leave it out to choose from all tokens.",
+            ));
+        }
+        let Some(biases) = &self.logit_bias else { return Ok(()) };
+        if biases.len() > MAX_BIASES {
+            return Err(ApiError::invalid("logit_bias", format!("At most {MAX_BIASES} tokens can be biased.")));
+        }
+        for (token, bias) in biases {
+            let field = format!("logit_bias.{token}");
+            if token.parse::<u32>().is_err() {
+                return Err(ApiError::invalid(field, "The keys of logit_bias are token ids."));
+            }
+            within(&field, Some(f64::from(*bias)), -100.0, 100.0)?;
+        }
+        Ok(())
+    }
+
+    fn validate_stops(&self) -> Result<(), ApiError> {
+        let Some(stop) = &self.stop else { return Ok(()) };
+        if stop.0.len() > MAX_STOPS {
+            return Err(ApiError::invalid("stop", format!("{} stop texts; at most {MAX_STOPS}.", stop.0.len())));
+        }
+        let unusable = stop.0.iter().position(|text| text.is_empty() || text.len() > MAX_STOP_BYTES);
+        match unusable {
+            Some(place) => {
+                let message = format!("A stop text has 1 to {MAX_STOP_BYTES} bytes.");
+                Err(ApiError::invalid(format!("stop[{place}]"), message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn validate_tools(&self) -> Result<(), ApiError> {
+        let tools = self.tools.as_deref().unwrap_or_default();
+        if tools.len() > MAX_TOOLS {
+            return Err(ApiError::invalid("tools", format!("{} tools; at most {MAX_TOOLS}.", tools.len())));
+        }
+        for (place, tool) in tools.iter().enumerate() {
+            let name = &tool.function.name;
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
+                let message = "A function's name has 1 to 64 letters, digits, underscores or dashes.";
+                return Err(ApiError::invalid(format!("tools[{place}].function.name"), message));
+            }
+        }
+        if let Some(super::ToolChoice::Named(named)) = &self.tool_choice
+            && !tools.iter().any(|tool| tool.function.name == named.function.name)
+        {
+            let message = format!("`{}` is not among the tools of this request.", named.function.name);
+            return Err(ApiError::invalid("tool_choice", message));
+        }
+        Ok(())
+    }
+
+    fn validate_shape(&self) -> Result<(), ApiError> {
+        if let Some(limit) = self.max_generated()
+            && limit.tokens == 0
+        {
+            return Err(ApiError::invalid(limit.field, "Ask for at least one token."));
+        }
+        if self.n.is_some_and(|n| n != 1) {
+            return Err(ApiError::invalid("n", "One answer a request: send n requests for n answers."));
+        }
+        if self.top_logprobs.is_some_and(|top| top > 20) {
+            return Err(ApiError::invalid("top_logprobs", "top_logprobs is 0 to 20."));
+        }
+        if self.top_logprobs.is_some() && self.logprobs != Some(true) {
+            return Err(ApiError::invalid("top_logprobs", "top_logprobs needs logprobs: true."));
+        }
+        if self.stream_options.is_some() && !self.is_stream() {
+            return Err(ApiError::invalid("stream_options", "stream_options needs stream: true."));
+        }
+        Ok(())
+    }
+}
+
+fn validate_message(place: usize, message: &Message) -> Result<(), ApiError> {
+    let field = || format!("messages[{place}].content");
+    match &message.content {
+        Some(Content::Parts(parts)) if parts.is_empty() => {
+            Err(ApiError::invalid(field(), "A list of content parts has at least one."))
+        }
+        Some(Content::Parts(parts)) => match (message.role, parts.iter().position(is_refusal)) {
+            (Role::Assistant, _) | (_, None) => Ok(()),
+            (_, Some(part)) => {
+                let message = "Only an assistant's message can hold a refusal.";
+                Err(ApiError::invalid(format!("messages[{place}].content[{part}]"), message))
+            }
+        },
+        Some(Content::Text(_)) => Ok(()),
+        None if message.role == Role::Assistant => Ok(()),
+        None => Err(ApiError::invalid(field(), "Only an assistant's message can be without content.")),
+    }
+}
+
+fn is_refusal(part: &ContentPart) -> bool {
+    matches!(part, ContentPart::Refusal { .. })
+}
+
+fn within(field: &str, value: Option<f64>, least: f64, most: f64) -> Result<(), ApiError> {
+    match value {
+        Some(value) if !(least..=most).contains(&value) => {
+            Err(ApiError::invalid(field, format!("{field} is {value}; it must be {least} to {most}.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: &str) -> Option<String> {
+        let mut body = serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        let change: serde_json::Map<String, serde_json::Value> = serde_json::from_str(change).unwrap();
+        body.as_object_mut().unwrap().extend(change);
+        let request: ChatRequest = serde_json::from_value(body).unwrap();
+        request.validate().err().and_then(|error| error.param().map(str::to_owned))
+    }
+
+    #[test]
+    fn bounds_are_kept_and_named() {
+        let cases = [
+            (r#"{"model":""}"#, "model"),
+            (r#"{"messages":[]}"#, "messages"),
+            (r#"{"messages":[{"role":"user"}]}"#, "messages[0].content"),
+            (r#"{"messages":[{"role":"user","content":[]}]}"#, "messages[0].content"),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"refusal","refusal":"no"}]}]}"#,
+                "messages[0].content[0]",
+            ),
+            (r#"{"temperature":2.1}"#, "temperature"),
+            (r#"{"temperature":-0.1}"#, "temperature"),
+            (r#"{"top_p":0}"#, "top_p"),
+            (r#"{"top_k":0}"#, "top_k"),
+            (r#"{"min_p":1.5}"#, "min_p"),
+            (r#"{"presence_penalty":3}"#, "presence_penalty"),
+            (r#"{"logit_bias":{"x":1}}"#, "logit_bias.x"),
+            (r#"{"logit_bias":{"5":101}}"#, "logit_bias.5"),
+            (r#"{"stop":["a","b","c","d","e"]}"#, "stop"),
+            (r#"{"stop":["a",""]}"#, "stop[1]"),
+            (r#"{"max_tokens":0}"#, "max_tokens"),
+            (r#"{"max_tokens":5,"max_completion_tokens":0}"#, "max_completion_tokens"),
+            (r#"{"n":2}"#, "n"),
+            (r#"{"logprobs":true,"top_logprobs":21}"#, "top_logprobs"),
+            (r#"{"top_logprobs":2}"#, "top_logprobs"),
+            (r#"{"stream_options":{"include_usage":true}}"#, "stream_options"),
+            (r#"{"tools":[{"type":"function","function":{"name":"a b"}}]}"#, "tools[0].function.name"),
+            (r#"{"tool_choice":{"type":"function","function":{"name":"f"}}}"#, "tool_choice"),
+        ];
+        for (change, field) in cases {
+            assert_eq!(refused(change).as_deref(), Some(field), "{change}");
+        }
+    }
+
+    #[test]
+    fn what_clients_send_by_habit_is_accepted() {
+        let habits = [
+            r#"{"temperature":0,"top_p":1,"n":1,"stop":null,"seed":null,"logprobs":null,"tools":[]}"#,
+            r#"{"stream":true,"stream_options":{"include_usage":true}}"#,
+            r#"{"messages":[{"role":"developer","content":"x"},{"role":"assistant","tool_calls":[]}]}"#,
+            r#"{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}"#,
+            r#"{"tool_choice":"auto","response_format":{"type":"text"},"parallel_tool_calls":true}"#,
+        ];
+        for habit in habits {
+            assert_eq!(refused(habit), None, "{habit}");
+        }
+    }
+}
