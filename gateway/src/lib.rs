@@ -1,1 +1,22 @@
-//! x
+//! The gateway: one base URL in front of a market of peers.
+//!
+//! [`stack`] orders the HTTP layers; [`api::chat`] is the life of one request. Money is `peerway-billing`'s, peers are
+//! `peerway-p2p`'s, and what callers see is `peerway-openapi`'s: this crate joins the three.
+
+pub mod admin;
+pub mod api;
+pub mod auth;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod dispatch;
+pub mod estimate;
+pub mod gateway;
+pub mod layers;
+pub mod meter;
+pub mod route;
+pub mod server;
+pub mod stack;
+pub mod telemetry;
+
+pub use gateway::Gateway;

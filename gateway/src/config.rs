@@ -1,0 +1,214 @@
+//! What an operator can set, and from where: defaults, then a TOML file, then `PEERWAY_SERVE_…` variables, then flags.
+//!
+//! An unknown field is refused, because a misspelt limit that is silently ignored is worse than a gateway that does not
+//! start. Values that exclude each other are refused here too, before anything is opened.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use peerway_billing::{FeeBps, Nanos};
+use serde::{Deserialize, Serialize};
+
+/// Everything `peerway serve` can be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServeConfig {
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// The folder that holds ledger, catalog and identity.
+    pub data_dir: PathBuf,
+    /// Multiaddrs on which nodes are awaited.
+    pub p2p_listen: Vec<String>,
+    /// Whether nodes on the same network find this gateway by mDNS.
+    pub mdns: bool,
+    /// The gateway's fee on top of a node's price, in hundredths of a percent.
+    pub fee_bps: u32,
+    /// Requests in flight, streams included, before further ones are refused.
+    pub max_in_flight: usize,
+    /// Open HTTP connections before further ones wait.
+    pub max_connections: usize,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// Nodes in the directory before further ones are refused.
+    pub max_nodes: usize,
+    /// Tokens that are reserved for an answer whose caller set no limit.
+    pub default_max_tokens: u32,
+    /// USD that are leased from the ledger at a time for an account in use.
+    pub lease_slice_usd: String,
+    /// Seconds in which a request's body must have arrived.
+    pub body_timeout_s: u64,
+    /// Seconds that a node may take before the first token.
+    pub first_token_timeout_s: u64,
+    /// Seconds that a node may take between two tokens.
+    pub next_token_timeout_s: u64,
+    /// Seconds that running answers have to finish when the gateway stops.
+    pub drain_timeout_s: u64,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: default_data_dir(),
+            p2p_listen: vec!["/ip4/0.0.0.0/tcp/4100".to_owned(), "/ip4/0.0.0.0/udp/4100/quic-v1".to_owned()],
+            mdns: true,
+            fee_bps: 500,
+            max_in_flight: 8192,
+            max_connections: 16_384,
+            max_body_bytes: 8 << 20,
+            max_nodes: 100_000,
+            default_max_tokens: 4096,
+            lease_slice_usd: "0.25".to_owned(),
+            body_timeout_s: 30,
+            first_token_timeout_s: 120,
+            next_token_timeout_s: 30,
+            drain_timeout_s: 30,
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// `$PEERWAY_DATA_DIR`, else `peerway` in the user's data folder, else in the current one.
+#[must_use]
+pub fn default_data_dir() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = set("PEERWAY_DATA_DIR") {
+        return folder;
+    }
+    let user = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    user.map_or_else(|| PathBuf::from("peerway"), |folder| folder.join("peerway"))
+}
+
+/// One line that says what is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(String);
+
+impl ServeConfig {
+    /// Reads the configuration. `flags` holds what the command line sets and nothing else.
+    ///
+    /// # Errors
+    /// `ConfigError` naming the field and where its value came from.
+    pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(ConfigError(format!("{}: no such file", file.display())));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let figment = figment.merge(Env::prefixed("PEERWAY_SERVE_")).merge(Serialized::defaults(flags));
+        // The first error says it; figment would list every source.
+        let config: Self = figment.extract().map_err(|error| {
+            let first = error.into_iter().next();
+            ConfigError(first.map_or_else(|| "it cannot be read".to_owned(), |error| error.to_string()))
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.fee()?;
+        self.lease_slice()?;
+        let at_least_one = [
+            ("max_in_flight", self.max_in_flight as u64),
+            ("max_connections", self.max_connections as u64),
+            ("max_body_bytes", self.max_body_bytes as u64),
+            ("max_nodes", self.max_nodes as u64),
+            ("default_max_tokens", u64::from(self.default_max_tokens)),
+            ("body_timeout_s", self.body_timeout_s),
+            ("first_token_timeout_s", self.first_token_timeout_s),
+            ("next_token_timeout_s", self.next_token_timeout_s),
+        ];
+        match at_least_one.iter().find(|(_, value)| *value == 0) {
+            Some((field, _)) => Err(ConfigError(format!("{field} is 0; it must be at least 1"))),
+            None if self.p2p_listen.is_empty() => {
+                Err(ConfigError("p2p_listen is empty; nodes need an address to dial".to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The gateway's fee.
+    ///
+    /// # Errors
+    /// Where it is above what billing takes.
+    pub fn fee(&self) -> Result<FeeBps, ConfigError> {
+        FeeBps::new(self.fee_bps).map_err(|error| ConfigError(format!("fee_bps: {error}")))
+    }
+
+    /// Credit leased at a time.
+    ///
+    /// # Errors
+    /// Where it is no amount above zero.
+    pub fn lease_slice(&self) -> Result<Nanos, ConfigError> {
+        match self.lease_slice_usd.parse::<Nanos>() {
+            Ok(slice) if slice > Nanos::ZERO => Ok(slice),
+            Ok(_) => Err(ConfigError("lease_slice_usd must be above 0".to_owned())),
+            Err(error) => Err(ConfigError(format!("lease_slice_usd: {error}"))),
+        }
+    }
+
+    /// How long a body may take to arrive.
+    #[must_use]
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn load(toml: &str) -> Result<ServeConfig, ConfigError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(toml.as_bytes()).unwrap();
+        ServeConfig::load(Some(file.path()), serde_json::json!({"mdns": false}))
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let config = load("fee_bps = 100\nmdns = true").unwrap();
+        assert_eq!((config.fee_bps, config.mdns, config.max_body_bytes), (100, false, 8_388_608));
+    }
+
+    #[test]
+    fn mistakes_are_named_in_one_line() {
+        for (toml, word) in [
+            ("max_in_flite = 7", "max_in_flite"),
+            ("fee_bps = \"much\"", "fee_bps"),
+            ("fee_bps = 4000000", "fee_bps"),
+            ("lease_slice_usd = \"-1\"", "lease_slice_usd"),
+            ("lease_slice_usd = \"0\"", "lease_slice_usd"),
+            ("p2p_listen = []", "p2p_listen"),
+            ("next_token_timeout_s = 0", "next_token_timeout_s"),
+        ] {
+            let error = load(toml).unwrap_err().to_string();
+            assert!(error.contains(word) && !error.contains('\n'), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let error = ServeConfig::load(Some(Path::new("/no/such.toml")), serde_json::json!({})).unwrap_err();
+        assert!(error.to_string().contains("/no/such.toml"));
+    }
+}

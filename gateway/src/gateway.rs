@@ -1,0 +1,33 @@
+//! What a running gateway is made of.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use peerway_billing::{FeeBps, Till};
+use peerway_p2p::GatewayPeer;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authenticator;
+use crate::catalog::Catalog;
+use crate::config::ServeConfig;
+
+/// The parts that requests share.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What the operator set.
+    pub config: ServeConfig,
+    /// The gateway's fee.
+    pub fee: FeeBps,
+    /// Who is calling.
+    pub authenticator: Authenticator,
+    /// Which models are sold.
+    pub catalog: Arc<Catalog>,
+    /// Credit.
+    pub till: Till,
+    /// The network of nodes.
+    pub peers: GatewayPeer,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+    /// Cancelled when the gateway stops.
+    pub stopping: CancellationToken,
+}

@@ -1,0 +1,13 @@
+//! What happens to every request, whatever it asks for. [`crate::stack`] says in which order and why.
+
+mod access_log;
+mod auth;
+mod in_flight;
+mod request_id;
+mod watched_body;
+
+pub use access_log::AccessLogLayer;
+pub use auth::require_key;
+pub use in_flight::InFlightLimitLayer;
+pub use request_id::{RequestId, RequestIdLayer};
+pub use watched_body::WatchedBody;

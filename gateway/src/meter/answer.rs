@@ -1,0 +1,158 @@
+//! An answer on its way from a node to a caller.
+
+use std::time::Duration;
+
+use peerway_billing::Outcome;
+use peerway_openapi::chat::{ChatChunk, FinishReason};
+use peerway_openapi::usage::Usage;
+use peerway_openapi::{ApiError, ErrorKind};
+use tracing::{info, warn};
+
+use super::{AnswerCount, Bill, Seller};
+use crate::dispatch::{NodeAnswer, NodeFault};
+use crate::layers::RequestId;
+
+/// How long a node has after the end of its answer to say what it used. It knows already.
+const USAGE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Step {
+    /// A piece of the answer.
+    Chunk(ChatChunk),
+    /// The end, paid for.
+    End(Usage),
+    /// The node failed; what was delivered is paid for.
+    Broken(ApiError),
+}
+
+/// Reads a node's answer, counts it, and settles the bill exactly once: at its end, or when it is dropped because the
+/// caller has left.
+#[derive(Debug)]
+pub struct MeteredAnswer {
+    answer: NodeAnswer,
+    seller: Seller,
+    bill: Bill,
+    count: AnswerCount,
+    head: ChatChunk,
+    next_token_timeout: Duration,
+    claimed: Option<Usage>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Pieces come.
+    Open,
+    /// The node said why it stopped; only its usage is missing.
+    Finished,
+    /// It went on past what the hold covers.
+    Cut,
+    /// The bill is paid.
+    Settled,
+}
+
+impl MeteredAnswer {
+    /// Begins to read. `limit` is the generated tokens that the hold covers.
+    #[must_use]
+    pub fn new(
+        answer: NodeAnswer,
+        seller: Seller,
+        bill: Bill,
+        count: AnswerCount,
+        (id, model): (RequestId, String),
+        next_token_timeout: Duration,
+    ) -> Self {
+        let mut head = ChatChunk::empty(format!("chatcmpl-{id}"), id.unix_seconds(), model);
+        head.provider = Some(seller.node.clone());
+        Self { answer, seller, bill, count, head, next_token_timeout, claimed: None, state: State::Open }
+    }
+
+    /// What every chunk of this answer begins with: id, model, time and node, without choices.
+    #[must_use]
+    pub fn head(&self) -> &ChatChunk {
+        &self.head
+    }
+
+    /// The next step. None after `End` or `Broken`.
+    pub async fn next(&mut self) -> Option<Step> {
+        loop {
+            let wait = match self.state {
+                State::Open => self.next_token_timeout,
+                State::Finished => USAGE_TIMEOUT,
+                State::Cut => return Some(Step::End(self.settle(Outcome::CreditUsedUp))),
+                State::Settled => return None,
+            };
+            let finished = self.state == State::Finished;
+            match self.answer.next_chunk(wait).await {
+                Some(Ok(chunk)) => {
+                    if let Some(piece) = self.take_in(chunk) {
+                        return Some(Step::Chunk(piece));
+                    }
+                }
+                Some(Err(_)) | None if finished => return Some(Step::End(self.settle(Outcome::Finished))),
+                Some(Err(fault)) => return Some(Step::Broken(self.give_up(&fault))),
+                None => return Some(Step::Broken(self.give_up(&NodeFault::EndedEarly))),
+            }
+        }
+    }
+
+    /// Counts a chunk and makes it the gateway's own. None where there is nothing in it for the caller.
+    fn take_in(&mut self, mut chunk: ChatChunk) -> Option<ChatChunk> {
+        self.claimed = chunk.usage.take().or(self.claimed.take());
+        if self.state == State::Finished {
+            return None;
+        }
+        // One answer was asked for; a node that sends more has them dropped.
+        chunk.choices.truncate(1);
+        let choice = chunk.choices.first_mut()?;
+        choice.index = 0;
+        if choice.finish_reason.is_some() {
+            self.state = State::Finished;
+        }
+        self.count.add(&chunk);
+        if self.count.is_over_limit() && self.state == State::Open {
+            self.state = State::Cut;
+            chunk.choices[0].finish_reason = Some(FinishReason::Length);
+        }
+        Some(ChatChunk { choices: chunk.choices, ..self.head.clone() })
+    }
+
+    fn give_up(&mut self, fault: &NodeFault) -> ApiError {
+        warn!(node = %self.seller.node, %fault, "an answer broke off");
+        self.answer.blame();
+        let outcome = if matches!(fault, NodeFault::Silent) { Outcome::TimedOut } else { Outcome::NodeFailed };
+        self.settle(outcome);
+        let message = format!("The answer broke off: {fault}. Only what you received is charged.");
+        ApiError::new(ErrorKind::StreamBroken, message)
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Usage {
+        self.state = State::Settled;
+        let usage = self.bill.settle(&self.seller, self.count.total(), self.claimed.as_ref(), outcome);
+        metrics::counter!("peerway_answers_total", "outcome" => outcome.as_str()).increment(1);
+        metrics::counter!("peerway_tokens_total", "kind" => "prompt").increment(usage.prompt_tokens);
+        metrics::counter!("peerway_tokens_total", "kind" => "completion").increment(usage.completion_tokens);
+        info!(
+            answer = %self.head.id,
+            model = %self.head.model,
+            node = %self.seller.node,
+            outcome = outcome.as_str(),
+            prompt_tokens = usage.prompt_tokens,
+            completion_tokens = usage.completion_tokens,
+            cost_usd = usage.cost,
+            "answer",
+        );
+        usage
+    }
+}
+
+impl Drop for MeteredAnswer {
+    fn drop(&mut self) {
+        match self.state {
+            State::Settled => {}
+            State::Open => drop(self.settle(Outcome::CallerLeft)),
+            State::Finished | State::Cut => drop(self.settle(Outcome::Finished)),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What an answer costs, found out while it passes.
+//!
+//! The node's claim and the gateway's own count meet here, and nowhere else: billed is the smaller of the two. A stream
+//! that the credit no longer covers is cut here, and the capture happens here, exactly once, whatever ends the answer:
+//! its end, an error, or a caller who left.
+
+mod answer;
+mod bill;
+mod count;
+
+pub use answer::{MeteredAnswer, Step};
+pub use bill::{Bill, Seller};
+pub use count::AnswerCount;

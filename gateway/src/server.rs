@@ -1,0 +1,92 @@
+//! Connections: accepting them, bounding them, and letting them go when the gateway stops.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::{debug, info, warn};
+
+use crate::stack::HttpService;
+
+/// How long a request's head may take to arrive, and an idle connection to ask again.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests at a time on one HTTP/2 connection.
+const MAX_H2_STREAMS: u32 = 256;
+/// Pause after the system refused to accept a connection: it has run out of something that only time gives back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bounds of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// Open connections; further ones wait in the listener's backlog.
+    pub max_connections: usize,
+    /// How long running answers may take once the server stops.
+    pub drain: Duration,
+}
+
+/// Serves until `stop` is cancelled and the answers in flight have ended or had their time.
+pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLimits, stop: CancellationToken) {
+    let connections = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &connections) => accepted,
+        };
+        let (stream, permit) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = service.clone().map_request(|request: http::Request<Incoming>| request.map(axum::body::Body::new));
+        let builder = http_builder();
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = graceful.watch(connection.into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    info!(limit_s = limits.drain.as_secs(), "no new requests; waiting for the answers in flight");
+    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        warn!("answers still running after the limit are cut");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Tokens are small and must not wait for each other.
+    stream.set_nodelay(true)?;
+    Ok((stream, permit))
+}
+
+fn http_builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 << 10);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_H2_STREAMS)
+        .max_header_list_size(32 << 10)
+        .keep_alive_interval(Duration::from_secs(30));
+    builder
+}

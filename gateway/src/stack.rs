@@ -1,0 +1,71 @@
+//! The layers that every HTTP request passes, in their order, and the routes behind them.
+//!
+//! What happens to an inference request after its key is known (estimate, admit, pick, dispatch, meter, capture) is not
+//! a layer but plain steps of one function, [`crate::api::chat`]: each step needs the typed result of the one before,
+//! and a reader needs them in one place.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use axum::{Router, ServiceExt};
+use http::{Request, Response};
+use peerway_openapi::{ApiError, ErrorKind};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::error;
+
+use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, require_key};
+use crate::{Gateway, api};
+
+/// The whole HTTP service.
+pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// Builds the service.
+pub fn http_service(gateway: &Arc<Gateway>) -> HttpService {
+    let layers = ServiceBuilder::new()
+        // First, so that every answer can be asked about by name, even one that is refused.
+        .layer(RequestIdLayer)
+        // Outside all that can refuse, so that each refusal is counted and logged.
+        .layer(AccessLogLayer)
+        // A fault of ours becomes a 500 in OpenAI's shape, and is logged above.
+        .layer(CatchPanicLayer::custom(answer_panic))
+        // Before any work: what does not fit is refused while it is still cheap.
+        .layer(InFlightLimitLayer::new(gateway.config.max_in_flight));
+    let service = layers.service(routes(gateway).into_service());
+    BoxCloneSyncService::new(service)
+}
+
+fn routes(gateway: &Arc<Gateway>) -> Router {
+    let paid = Router::new()
+        .route("/v1/chat/completions", post(api::chat::create))
+        .route("/v1/models", get(api::models::list))
+        .route("/v1/models/{*id}", get(api::models::show))
+        // Who asks, before anything of the body is read.
+        .route_layer(from_fn_with_state(Arc::clone(gateway), require_key));
+    let open = Router::new()
+        .route("/health", get(api::probes::health))
+        .route("/ready", get(api::probes::ready))
+        .route("/metrics", get(api::probes::metrics))
+        .route("/openapi.json", get(api::document::show));
+    paid.merge(open)
+        .method_not_allowed_fallback(|| async { refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.") })
+        .fallback(|| async { refuse(ErrorKind::UnknownPath, "There is no such path. GET /openapi.json lists them.") })
+        .with_state(Arc::clone(gateway))
+}
+
+fn refuse(kind: ErrorKind, message: &str) -> Response<Body> {
+    ApiError::new(kind, message).response().map(Body::from)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
+fn answer_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    error!(panic = text.unwrap_or("no message"), "a request met a fault of the gateway");
+    metrics::counter!("peerway_panics_total").increment(1);
+    refuse(ErrorKind::Internal, "The gateway made a mistake. You were not charged; try again.")
+}
