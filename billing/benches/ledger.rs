@@ -1,0 +1,175 @@
+//! How fast the ledger and the till are, on this machine's disk. Bounded time; prints a table.
+//!
+//! `cargo bench -p peerway-billing`
+
+// Figures for people to read, and a program that may stop where it cannot go on.
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use peerway_billing::{
+    AccountId, Amount, Capture, Charge, ChargeTerms, Credit, FeeBps, HoldId, Ledger, Nanos, NewHold, OperatorId,
+    Outcome, OwnerId, PerMillion, Price, Reference, RequestId, Till, TillConfig, TokenCount,
+};
+use tokio::task::JoinSet;
+
+/// How long each measurement runs.
+const RUN: Duration = Duration::from_secs(3);
+/// What one request asks, in nano-USD.
+const ASK: u64 = 100;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    // `cargo test` runs benches too, with --test: then there is nothing to measure.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    // Beside the build, not in /tmp: that may be memory, and memory flushes fast.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    println!("{:<44} {:>10} {:>10} {:>10}", "", "pairs/s", "p50 µs", "p99 µs");
+    let naive = pairs(&folder.path().join("one.db"), 1).await;
+    naive.print("hold + capture, one commit each (yardstick)");
+    let grouped = pairs(&folder.path().join("many.db"), 64).await;
+    grouped.print("hold + capture, 64 callers, group commit");
+    println!("{:<44} {:>9.1}×", "group commit against the yardstick", grouped.rate() / naive.rate());
+    till(&folder.path().join("till.db"), 1).await.print("till: admit + capture, 1 caller, flushed");
+    till(&folder.path().join("till64.db"), 64).await.print("till: admit + capture, 64 callers, flushed");
+    admissions(&folder.path().join("admit.db")).await.print("till: admit alone, in memory");
+}
+
+/// Latencies of everything that one measurement did, and how long all of it took.
+struct Measured {
+    each: Vec<Duration>,
+    whole: Duration,
+}
+
+impl Measured {
+    fn rate(&self) -> f64 {
+        self.each.len() as f64 / self.whole.as_secs_f64()
+    }
+
+    fn print(&self, what: &str) {
+        let mut sorted = self.each.clone();
+        sorted.sort_unstable();
+        let at = |part: usize| sorted[sorted.len() * part / 100].as_secs_f64() * 1e6;
+        println!("{what:<44} {:>10.0} {:>10.1} {:>10.1}", self.rate(), at(50), at(99));
+    }
+}
+
+async fn customer(ledger: &Ledger) -> AccountId {
+    let account = ledger.create_account("benchmark").await.unwrap().id;
+    let credit = Credit {
+        account: account.clone(),
+        amount: Nanos::from_usd_str("1000000").unwrap(),
+        reference: Reference::new(account.as_str()).unwrap(),
+        memo: String::new(),
+    };
+    ledger.credit(credit).await.unwrap();
+    account
+}
+
+fn charge() -> Charge {
+    Charge::new(ChargeTerms {
+        key: None,
+        node: "12D3KooWBenchmarkBenchmarkBenchmarkBenchmark".to_owned(),
+        operator: OperatorId::new("operator").unwrap(),
+        model: "smollm2-135m".to_owned(),
+        price: Price { output: PerMillion::new(1_000_000).unwrap(), ..Price::default() },
+        fee: FeeBps::new(500).unwrap(),
+        billed: TokenCount::new(1000, 0, ASK),
+        claimed: TokenCount::new(1000, 0, ASK),
+        outcome: Outcome::Finished,
+    })
+    .unwrap()
+}
+
+/// `callers` tasks, each with an account of its own, each taking a hold and capturing it again and again; every
+/// step is durable before the next.
+async fn pairs(file: &Path, callers: usize) -> Measured {
+    let ledger = Ledger::open(file).await.unwrap();
+    let mut accounts = Vec::new();
+    for _ in 0..callers {
+        accounts.push(customer(&ledger).await);
+    }
+    let begin = Instant::now();
+    let mut running = JoinSet::new();
+    for (caller, account) in accounts.into_iter().enumerate() {
+        let ledger = ledger.clone();
+        running.spawn(async move {
+            let mut each = Vec::new();
+            while begin.elapsed() < RUN {
+                let since = Instant::now();
+                pair(&ledger, &account, format!("{caller}-{}", each.len())).await;
+                each.push(since.elapsed());
+            }
+            each
+        });
+    }
+    let each = running.join_all().await.concat();
+    let whole = begin.elapsed();
+    assert!(ledger.verify().await.unwrap().is_clean());
+    ledger.close().await;
+    Measured { each, whole }
+}
+
+async fn pair(ledger: &Ledger, account: &AccountId, name: String) {
+    let id = HoldId::new(name.as_str()).unwrap();
+    let hold = NewHold {
+        id: id.clone(),
+        account: account.clone(),
+        amount: Amount::exactly(Nanos::new(200)),
+        expires_at: ledger.clock().now().after(Duration::from_secs(60)),
+        owner: OwnerId::new("benchmark").unwrap(),
+    };
+    ledger.hold(hold).await.unwrap();
+    let request = RequestId::new(name).unwrap();
+    ledger.capture(Capture { hold: id, request, charge: charge(), at_most: None, close: true }).await.unwrap();
+}
+
+/// As `pairs`, through one till; the time of the last flush counts.
+async fn till(file: &Path, callers: usize) -> Measured {
+    let ledger = Ledger::open(file).await.unwrap();
+    let account = customer(&ledger).await;
+    let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
+    let begin = Instant::now();
+    let mut running = JoinSet::new();
+    for caller in 0..callers {
+        let (till, account) = (till.clone(), account.clone());
+        running.spawn(async move {
+            let mut each = Vec::new();
+            while begin.elapsed() < RUN {
+                let since = Instant::now();
+                let request = RequestId::new(format!("{caller}-{}", each.len())).unwrap();
+                let admitted = till.admit(request, &account, Amount::exactly(Nanos::new(200))).await.unwrap();
+                admitted.capture(charge());
+                each.push(since.elapsed());
+                tokio::task::yield_now().await;
+            }
+            each
+        });
+    }
+    let each = running.join_all().await.concat();
+    till.flush().await.unwrap();
+    let whole = begin.elapsed();
+    till.close().await.unwrap();
+    assert!(ledger.verify().await.unwrap().is_clean());
+    Measured { each, whole }
+}
+
+/// The fast path by itself: admitted and given back.
+async fn admissions(file: &Path) -> Measured {
+    let ledger = Ledger::open(file).await.unwrap();
+    let account = customer(&ledger).await;
+    let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
+    let amount = Amount::exactly(Nanos::new(200));
+    let begin = Instant::now();
+    let mut each = Vec::with_capacity(1_000_000);
+    for index in 0..1_000_000_u32 {
+        let request = RequestId::new(format!("r{index}")).unwrap();
+        let since = Instant::now();
+        drop(till.admit(request, &account, amount).await.unwrap());
+        each.push(since.elapsed());
+    }
+    Measured { each, whole: begin.elapsed() }
+}

@@ -1,0 +1,125 @@
+//! What can go wrong, in words for the person who must act.
+
+use std::path::PathBuf;
+
+use crate::id::{AccountId, HoldId};
+use crate::ledger::HoldState;
+use crate::money::{Nanos, Overflow};
+
+/// Why a ledger file cannot be used. Each message is one line that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be made, read or written.
+    #[error("cannot open the ledger {}: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is something else.
+    #[error("{} is not a Peerway ledger: {found}", path.display())]
+    NotALedger {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The file was written by a newer Peerway.
+    #[error("the ledger {} has schema {found}, and this Peerway knows up to {known}: use a newer one", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+}
+
+/// Why the ledger did not do what it was asked.
+///
+/// Everything but [`LedgerError::Storage`] and [`LedgerError::Closed`] is a final answer: nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// There is no such thing.
+    #[error("there is no {what} `{id}`")]
+    NotFound {
+        /// "account", "key", "hold" or "charge".
+        what: &'static str,
+        /// The id asked for.
+        id: String,
+    },
+    /// The account may not spend.
+    #[error("account {0} is frozen")]
+    Frozen(AccountId),
+    /// Not enough credit.
+    #[error("account {account} has {available} available and needs {needed}")]
+    Insufficient {
+        /// The account asked.
+        account: AccountId,
+        /// The least that would have been enough.
+        needed: Nanos,
+        /// What is there beyond open holds.
+        available: Nanos,
+    },
+    /// The same name was used before with other terms.
+    #[error("{what} `{id}` exists with other terms: {detail}")]
+    Conflict {
+        /// "credit" or "hold".
+        what: &'static str,
+        /// The name used twice.
+        id: String,
+        /// What differs.
+        detail: String,
+    },
+    /// The hold has had its one end.
+    #[error("hold {hold} is {state}")]
+    HoldEnded {
+        /// The hold.
+        hold: HoldId,
+        /// How it ended.
+        state: HoldState,
+    },
+    /// The request makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// An amount or balance would not fit.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+    /// The database failed. Nothing was acknowledged; if the failure hit the very commit it is not known
+    /// whether it happened, and asking again with the same reference or request id is safe.
+    #[error("the ledger's database failed: {0}")]
+    Storage(String),
+    /// The ledger was closed.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+impl LedgerError {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+
+    pub(crate) fn not_found(what: &'static str, id: impl std::fmt::Display) -> Self {
+        Self::NotFound { what, id: id.to_string() }
+    }
+
+    /// Whether asking again later can help: the database was away, and nothing is known to be changed.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Storage(_))
+    }
+}
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for LedgerError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Storage(format!("a row could not be written as JSON: {error}"))
+    }
+}

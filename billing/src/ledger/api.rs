@@ -1,0 +1,260 @@
+//! What callers may ask of the ledger.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqlitePoolOptions;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::command::{Command, Reply};
+use super::open::{self, LedgerOptions};
+use super::rows::KeyRow;
+use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
+use super::writer::{BATCH, Writer};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{LedgerError, OpenError};
+use crate::id::{AccountId, HoldId, KeyId, OwnerId};
+use crate::key::{KeyHash, KeyRecord, KeySecret, NewKey};
+use crate::text;
+
+/// Connections for questions; they never write.
+const READERS: u32 = 4;
+
+/// How long a question waits for one of them, and closing waits for the last question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A ledger file, open. Clones share it. Several processes may have the same file open.
+///
+/// Every method that changes something answers after the change is on disk. A caller who stops waiting does
+/// not undo it.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    clock: Clock,
+    readers: SqlitePool,
+    /// `None` once closed.
+    queue: Mutex<Option<mpsc::Sender<Command>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, making the file if it is missing (its folder must exist).
+    ///
+    /// # Errors
+    /// One line that names the file: unusable, something else, or newer than this program.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(path, LedgerOptions::default()).await
+    }
+
+    /// As [`Ledger::open`], with a clock and a queue of one's own.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub async fn open_with(path: impl AsRef<Path>, options: LedgerOptions) -> Result<Self, OpenError> {
+        let path = path.as_ref().to_owned();
+        let connection = open::open(&path, options.busy).await?;
+        let connect = open::connect_options(&path, options.busy).create_if_missing(false);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(0)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
+        let (sender, receiver) = mpsc::channel(options.queue.max(1));
+        let writer = Writer::new(connect, options.clock.clone(), connection);
+        let writer = tokio::spawn(writer.run(receiver));
+        let inner = Inner {
+            path,
+            clock: options.clock,
+            readers,
+            queue: Mutex::new(Some(sender)),
+            writer: Mutex::new(Some(writer)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Where this ledger's "now" comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(super) fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+
+    /// Does what is queued, then closes the file. Calls on any clone answer [`LedgerError::Closed`] from then on.
+    pub async fn close(&self) {
+        self.inner.queue.lock().take();
+        let writer = self.inner.writer.lock().take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(%error, "the ledger's writer did not end cleanly");
+        }
+        if tokio::time::timeout(PATIENCE, self.inner.readers.close()).await.is_err() {
+            tracing::warn!(path = %self.inner.path.display(), "questions to the ledger were still open when it closed");
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+        let queue = self.inner.queue.lock().clone().ok_or(LedgerError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(command(reply)).await.map_err(|_| LedgerError::Closed)?;
+        drop(queue);
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Opens a customer's account. The name is for people: at most 200 bytes, no control characters.
+    ///
+    /// # Errors
+    /// An impossible name, or the database's failure.
+    pub async fn create_account(&self, name: &str) -> Result<Account, LedgerError> {
+        let (id, name) = (AccountId::random(), text::checked("account name", name, text::NAME_BYTES)?);
+        self.ask(|reply| Command::OpenAccount { id, name, reply }).await
+    }
+
+    /// Stops an account from spending, or lets it again. Holds that are open stay; work done is still paid.
+    ///
+    /// # Errors
+    /// No such customer account, or the database's failure.
+    pub async fn set_frozen(&self, account: &AccountId, frozen: bool) -> Result<Account, LedgerError> {
+        let account = account.clone();
+        self.ask(|reply| Command::Freeze { account, frozen, reply }).await
+    }
+
+    /// Gives a customer credit, once per reference.
+    ///
+    /// # Errors
+    /// No such customer account, an amount of nothing, the reference used with other terms, or the database's
+    /// failure.
+    pub async fn credit(&self, credit: Credit) -> Result<Credited, LedgerError> {
+        text::checked("memo", &credit.memo, text::MEMO_BYTES)?;
+        self.ask(|reply| Command::Credit { credit, reply }).await
+    }
+
+    /// Sets credit aside.
+    ///
+    /// # Errors
+    /// Not enough available, no such customer account, a frozen one, or the database's failure.
+    pub async fn hold(&self, hold: NewHold) -> Result<Granted, LedgerError> {
+        self.ask(|reply| Command::Hold { hold, reply }).await
+    }
+
+    /// Adds credit or time to an open hold.
+    ///
+    /// # Errors
+    /// As [`Ledger::hold`], and for a hold that is unknown or has ended.
+    pub async fn extend(&self, extend: Extend) -> Result<Granted, LedgerError> {
+        self.ask(|reply| Command::Extend { extend, reply }).await
+    }
+
+    /// More time for many holds at once. Answers the ones that got none: unknown, ended, or of a frozen account.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn renew(&self, holds: Vec<HoldId>, expires_at: Timestamp) -> Result<Vec<HoldId>, LedgerError> {
+        let mut refused = Vec::new();
+        for part in holds.chunks(BATCH) {
+            let holds = part.to_vec();
+            refused.extend(self.ask(|reply| Command::Renew { holds, expires_at, reply }).await?);
+        }
+        Ok(refused)
+    }
+
+    /// Posts a charge against a hold; see [`Capture`].
+    ///
+    /// # Errors
+    /// An unknown hold, a balance that would not fit, or the database's failure.
+    pub async fn capture(&self, capture: Capture) -> Result<Captured, LedgerError> {
+        let mut answers = self.capture_all(vec![capture]).await?;
+        answers.pop().unwrap_or(Err(LedgerError::Closed))
+    }
+
+    /// Posts many charges in one transaction. The answers are in the order of the captures.
+    ///
+    /// # Errors
+    /// The database's failure, for all of them; everything else stands in the single answers.
+    pub async fn capture_all(&self, captures: Vec<Capture>) -> Result<Vec<Result<Captured, LedgerError>>, LedgerError> {
+        let answers = self.ask(|reply| Command::Capture { captures, reply }).await?;
+        for captured in answers.iter().flatten().filter(|captured| !captured.repeated) {
+            let receipt = &captured.receipt;
+            if receipt.shortfall.as_i64() > 0 || receipt.late {
+                tracing::warn!(
+                    request = %receipt.request, account = %receipt.account, hold = %receipt.hold, late = receipt.late,
+                    paid_nano_usd = receipt.paid.total.as_i64(), shortfall_nano_usd = receipt.shortfall.as_i64(),
+                    "captured outside its hold"
+                );
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Gives back what an open hold has not used, and ends it.
+    ///
+    /// # Errors
+    /// An unknown hold, one that has ended, or the database's failure.
+    pub async fn release(&self, hold: &HoldId) -> Result<Hold, LedgerError> {
+        let hold = hold.clone();
+        self.ask(|reply| Command::Release { hold, reply }).await
+    }
+
+    /// Releases every open hold of `owner`; answers how many. For what a crashed process left behind.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn release_owner(&self, owner: &OwnerId) -> Result<u64, LedgerError> {
+        let owner = owner.clone();
+        self.ask(|reply| Command::ReleaseOwner { owner, reply }).await
+    }
+
+    /// Marks holds past their expiry as ended; answers how many. They count as released without it.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn sweep(&self) -> Result<u64, LedgerError> {
+        self.ask(|reply| Command::Sweep { reply }).await
+    }
+
+    /// Makes an API key. The secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// An impossible name, no such customer account, or the database's failure.
+    pub async fn create_key(&self, account: &AccountId, name: &str) -> Result<NewKey, LedgerError> {
+        let secret = KeySecret::random();
+        let key = KeyRow {
+            id: KeyId::random().into(),
+            account: account.as_str().to_owned(),
+            name: text::checked("key name", name, text::NAME_BYTES)?,
+            prefix: secret.shown_prefix(),
+            sha256: KeyHash::of(secret.expose()).to_hex(),
+            created_at: 0, // the batch's time
+            revoked_at: None,
+        };
+        let record = self.ask(|reply| Command::CreateKey { key, reply }).await?;
+        Ok(NewKey { record, secret })
+    }
+
+    /// Ends a key for good. Revoking it again answers when that was.
+    ///
+    /// # Errors
+    /// No such key, or the database's failure.
+    pub async fn revoke_key(&self, key: &KeyId) -> Result<KeyRecord, LedgerError> {
+        let key = key.clone();
+        self.ask(|reply| Command::RevokeKey { key, reply }).await
+    }
+}

@@ -1,0 +1,173 @@
+//! One batch: everything that was waiting, decided in order inside one transaction.
+//!
+//! 1. `load` reads, with one statement per table, every row that a command of the batch can touch.
+//! 2. `accounts`, `holds`, `captures`, `keys` decide the commands one after another on those rows in memory.
+//! 3. `store` writes what changed, again with one statement per table.
+//!
+//! A command checks everything before it changes anything, so one that fails leaves no trace.
+
+mod accounts;
+mod captures;
+mod holds;
+mod keys;
+mod load;
+mod store;
+
+pub(super) use accounts::opening_memo;
+pub(super) use keys::key_memo;
+
+use std::collections::HashMap;
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::chain;
+use super::command::{Command, Settle, settle};
+use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, TransferRow};
+use super::types::{Head, HoldState};
+use crate::clock::Timestamp;
+use crate::error::LedgerError;
+
+/// A row in memory, and whether the file must learn of it.
+struct Tracked<T> {
+    row: T,
+    dirty: bool,
+}
+
+impl<T> Tracked<T> {
+    fn clean(row: T) -> Self {
+        Self { row, dirty: false }
+    }
+
+    fn new(row: T) -> Self {
+        Self { row, dirty: true }
+    }
+
+    fn change(&mut self) -> &mut T {
+        self.dirty = true;
+        &mut self.row
+    }
+}
+
+/// A credit that is in the log: what a repeated one is compared with.
+#[derive(Clone, sqlx::FromRow)]
+struct PastCredit {
+    reference: String,
+    memo: String,
+    seq: i64,
+    account: String,
+    amount: i64,
+}
+
+/// The rows that a batch works on, and what it adds to the log.
+struct Books {
+    now: i64,
+    head: Head,
+    accounts: HashMap<String, Tracked<AccountRow>>,
+    holds: HashMap<String, Tracked<HoldRow>>,
+    keys: HashMap<String, Tracked<KeyRow>>,
+    charges: HashMap<String, ChargeRow>,
+    credits: HashMap<String, PastCredit>,
+    swept: u64,
+    new_transfers: Vec<TransferRow>,
+    new_entries: Vec<EntryRow>,
+    new_charges: Vec<ChargeRow>,
+}
+
+/// Decides `commands` in order and commits. Emptied commands have their answer in `settles`; on an error the
+/// transaction is rolled back, and neither vector may be answered with success.
+pub(crate) async fn run(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    commands: &mut Vec<Command>,
+    settles: &mut Vec<Settle>,
+) -> Result<(), LedgerError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut books = load::load(&mut transaction, now.as_millis(), commands).await?;
+    books.sweep();
+    settles.extend(commands.drain(..).map(|command| books.decide(command)));
+    if store::store(&mut transaction, &mut books).await? {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    Ok(())
+}
+
+impl Books {
+    fn decide(&mut self, command: Command) -> Settle {
+        match command {
+            Command::OpenAccount { id, name, reply } => settle(reply, self.open_account(&id, name)),
+            Command::Freeze { account, frozen, reply } => settle(reply, self.freeze(&account, frozen)),
+            Command::Credit { credit, reply } => settle(reply, self.credit(&credit)),
+            Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
+            Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
+            Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),
+            Command::Capture { captures, reply } => {
+                let answers = captures.iter().map(|capture| self.capture(capture)).collect();
+                settle(reply, Ok(answers))
+            }
+            Command::Release { hold, reply } => settle(reply, self.release(&hold)),
+            Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
+            Command::Sweep { reply } => settle(reply, Ok(self.swept)),
+            Command::CreateKey { key, reply } => settle(reply, self.create_key(key)),
+            Command::RevokeKey { key, reply } => settle(reply, self.revoke_key(&key)),
+        }
+    }
+
+    /// Ends holds that are past their expiry. Done first in every batch, so that `held` is exact in memory.
+    fn sweep(&mut self) {
+        let overdue = |hold: &HoldRow| hold.is_open() && hold.expires_at <= self.now;
+        let ids: Vec<String> =
+            self.holds.values().filter(|hold| overdue(&hold.row)).map(|hold| hold.row.id.clone()).collect();
+        for id in &ids {
+            self.end_hold(id, HoldState::Expired);
+            self.swept += 1;
+        }
+    }
+
+    /// Appends one transfer to the log and moves the balances. Lines of zero are left out.
+    fn post(
+        &mut self,
+        kind: &str,
+        reference: String,
+        memo: String,
+        lines: &[(&str, i64)],
+        charge: Option<ChargeRow>,
+    ) -> Result<i64, LedgerError> {
+        debug_assert_eq!(lines.iter().map(|(_, amount)| i128::from(*amount)).sum::<i128>(), 0);
+        let mut balances = Vec::with_capacity(lines.len());
+        for (account, amount) in lines {
+            let row = &self.accounts.get(*account).ok_or_else(|| LedgerError::not_found("account", account))?.row;
+            balances.push(row.balance.checked_add(*amount).ok_or(crate::money::Overflow)?);
+        }
+        let seq = self.head.seq + 1;
+        let mut entries = Vec::with_capacity(lines.len());
+        for ((account, amount), balance) in lines.iter().zip(balances).filter(|((_, amount), _)| *amount != 0) {
+            let line = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+            entries.push(EntryRow { transfer: seq, line, account: (*account).to_owned(), amount: *amount });
+            if let Some(row) = self.accounts.get_mut(*account) {
+                row.change().balance = balance;
+            }
+        }
+        let prev_hash = self.head.hash.clone();
+        let mut transfer = TransferRow {
+            seq,
+            kind: kind.to_owned(),
+            reference,
+            memo,
+            created_at: self.now,
+            prev_hash,
+            hash: String::new(),
+        };
+        let charge = charge.map(|charge| ChargeRow { transfer: seq, ..charge });
+        transfer.hash = chain::link(&transfer, &entries, charge.as_ref());
+        self.head = Head { seq, hash: transfer.hash.clone() };
+        self.new_transfers.push(transfer);
+        self.new_entries.extend(entries);
+        if let Some(charge) = charge {
+            self.charges.insert(charge.request_id.clone(), charge.clone());
+            self.new_charges.push(charge);
+        }
+        Ok(seq)
+    }
+}

@@ -1,0 +1,121 @@
+//! The hash chain: every transfer carries the SHA-256 of itself and of the one before.
+//!
+//! The bytes that are hashed are canonical: a fixed order of fields, each with its length in front (so that no
+//! two different rows have the same bytes), numbers as eight little-endian bytes, `NULL` as a length of
+//! `u64::MAX`. A textual form such as JSON was rejected: it has many spellings of one value.
+
+use sha2::{Digest, Sha256};
+
+use super::rows::{ChargeRow, EntryRow, TransferRow};
+
+/// What the first transfer is chained to.
+pub(crate) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Keeps hashes of this chain apart from hashes of anything else.
+const DOMAIN: &str = "peerway ledger 1";
+
+struct Canonical(Sha256);
+
+impl Canonical {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn number(&mut self, number: i64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(text),
+            None => self.0.update(u64::MAX.to_le_bytes()),
+        }
+    }
+}
+
+/// The hash that belongs into `transfer.hash`; that field itself is not looked at.
+pub(crate) fn link(transfer: &TransferRow, entries: &[EntryRow], charge: Option<&ChargeRow>) -> String {
+    let TransferRow { seq, kind, reference, memo, created_at, prev_hash, hash: _ } = transfer;
+    let mut canonical = Canonical(Sha256::new());
+    canonical.text(DOMAIN);
+    canonical.text(prev_hash);
+    canonical.number(*seq);
+    canonical.text(kind);
+    canonical.text(reference);
+    canonical.text(memo);
+    canonical.number(*created_at);
+    canonical.number(i64::try_from(entries.len()).unwrap_or(i64::MAX));
+    for EntryRow { transfer, line, account, amount } in entries {
+        canonical.number(*transfer);
+        canonical.number(*line);
+        canonical.text(account);
+        canonical.number(*amount);
+    }
+    canonical.number(i64::from(charge.is_some()));
+    if let Some(charge) = charge {
+        add_charge(&mut canonical, charge);
+    }
+    hex::encode(canonical.0.finalize())
+}
+
+/// Every column: a new one does not compile before it has its place here.
+fn add_charge(canonical: &mut Canonical, charge: &ChargeRow) {
+    let ChargeRow {
+        request_id,
+        transfer,
+        hold,
+        late,
+        account,
+        key_id,
+        node,
+        operator,
+        model,
+        price_input,
+        price_cached,
+        price_output,
+        fee_bps,
+        prompt,
+        cached,
+        completion,
+        claimed_prompt,
+        claimed_cached,
+        claimed_completion,
+        total,
+        earned,
+        fee,
+        shortfall,
+        outcome,
+        created_at,
+    } = charge;
+    for text in [request_id, hold, account, node, operator, model, outcome] {
+        canonical.text(text);
+    }
+    canonical.optional(key_id.as_deref());
+    let numbers = [
+        transfer,
+        late,
+        price_input,
+        price_cached,
+        price_output,
+        fee_bps,
+        prompt,
+        cached,
+        completion,
+        claimed_prompt,
+        claimed_cached,
+        claimed_completion,
+        total,
+        earned,
+        fee,
+        shortfall,
+        created_at,
+    ];
+    for number in numbers {
+        canonical.number(*number);
+    }
+}

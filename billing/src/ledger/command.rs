@@ -1,0 +1,60 @@
+//! What the writer may be asked to do. Each command carries the channel for its answer.
+
+use tokio::sync::oneshot;
+
+use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
+use crate::clock::Timestamp;
+use crate::error::LedgerError;
+use crate::id::{AccountId, HoldId, KeyId, OwnerId};
+use crate::key::KeyRecord;
+
+use super::rows::KeyRow;
+
+/// Where the answer goes. A caller who has left does not stop the command.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+pub(crate) enum Command {
+    OpenAccount { id: AccountId, name: String, reply: Reply<Account> },
+    Freeze { account: AccountId, frozen: bool, reply: Reply<Account> },
+    Credit { credit: Credit, reply: Reply<Credited> },
+    Hold { hold: NewHold, reply: Reply<Granted> },
+    Extend { extend: Extend, reply: Reply<Granted> },
+    Renew { holds: Vec<HoldId>, expires_at: Timestamp, reply: Reply<Vec<HoldId>> },
+    Capture { captures: Vec<Capture>, reply: Reply<Vec<Result<Captured, LedgerError>>> },
+    Release { hold: HoldId, reply: Reply<Hold> },
+    ReleaseOwner { owner: OwnerId, reply: Reply<u64> },
+    Sweep { reply: Reply<u64> },
+    CreateKey { key: KeyRow, reply: Reply<KeyRecord> },
+    RevokeKey { key: KeyId, reply: Reply<KeyRecord> },
+}
+
+impl Command {
+    /// Answers that nothing was done.
+    pub(crate) fn refuse(self, error: LedgerError) {
+        // A caller who has left needs no answer, hence the ignored results.
+        match self {
+            Self::OpenAccount { reply, .. } | Self::Freeze { reply, .. } => drop(reply.send(Err(error))),
+            Self::Credit { reply, .. } => drop(reply.send(Err(error))),
+            Self::Hold { reply, .. } | Self::Extend { reply, .. } => drop(reply.send(Err(error))),
+            Self::Renew { reply, .. } => drop(reply.send(Err(error))),
+            Self::Capture { reply, .. } => drop(reply.send(Err(error))),
+            Self::Release { reply, .. } => drop(reply.send(Err(error))),
+            Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
+            Self::CreateKey { reply, .. } | Self::RevokeKey { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// An answer that waits for the commit: `None` sends it, `Some` sends the failure instead.
+pub(crate) type Settle = Box<dyn FnOnce(Option<&LedgerError>) + Send>;
+
+/// Keeps `result` until the batch is durable.
+pub(crate) fn settle<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> Settle {
+    Box::new(move |failure| {
+        let answer = match failure {
+            None => result,
+            Some(failure) => Err(failure.clone()),
+        };
+        drop(reply.send(answer));
+    })
+}

@@ -1,0 +1,144 @@
+//! Questions that change nothing. They read committed state, beside the writer.
+
+use sqlx::SqliteConnection;
+
+use super::api::Ledger;
+use super::chain::GENESIS;
+use super::rows::{AccountRow, ChargeRow, HoldRow, KeyRow};
+use super::types::{Account, Head, Hold, Receipt};
+use crate::error::LedgerError;
+use crate::id::{AccountId, HoldId, RequestId};
+use crate::key::{KeyHash, KeyRecord};
+
+/// The most receipts or keys that one question answers.
+const MOST: u32 = 10_000;
+
+/// An account, with what its expired but unswept holds still take of `held`.
+#[derive(sqlx::FromRow)]
+struct AccountNow {
+    #[sqlx(flatten)]
+    account: AccountRow,
+    expired: i64,
+}
+
+const ACCOUNT: &str = "
+SELECT a.*, COALESCE((SELECT SUM(h.amount - h.captured) FROM holds h
+                      WHERE h.state = 'open' AND h.expires_at <= ?2 AND h.account = a.id), 0) AS expired
+FROM accounts a WHERE a.id = ?1";
+
+const ACCOUNTS: &str = "
+SELECT a.*, COALESCE((SELECT SUM(h.amount - h.captured) FROM holds h
+                      WHERE h.state = 'open' AND h.expires_at <= ?2 AND h.account = a.id), 0) AS expired
+FROM accounts a WHERE ?1 = '' OR a.id > ?1 ORDER BY a.id LIMIT ?3";
+
+/// The newest transfer's place and hash.
+pub(super) async fn head(connection: &mut SqliteConnection) -> Result<Head, LedgerError> {
+    let newest: Option<(i64, String)> =
+        sqlx::query_as("SELECT seq, hash FROM transfers ORDER BY seq DESC LIMIT 1").fetch_optional(connection).await?;
+    let (seq, hash) = newest.unwrap_or_else(|| (0, GENESIS.to_owned()));
+    Ok(Head { seq, hash })
+}
+
+impl Ledger {
+    /// The newest link of the hash chain.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn head(&self) -> Result<Head, LedgerError> {
+        head(&mut *self.readers().acquire().await?).await
+    }
+
+    /// An account and what is on it.
+    ///
+    /// # Errors
+    /// No such account, or the database's failure.
+    pub async fn account(&self, id: &AccountId) -> Result<Account, LedgerError> {
+        let row: Option<AccountNow> = sqlx::query_as(ACCOUNT)
+            .bind(id.as_str())
+            .bind(self.clock().now().as_millis())
+            .fetch_optional(self.readers())
+            .await?;
+        let row = row.ok_or_else(|| LedgerError::not_found("account", id))?;
+        row.account.to_account(row.expired)
+    }
+
+    /// Accounts in the order of their ids, `limit` of them (10 000 at most), beginning after `after`;
+    /// `None` begins with the first.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn accounts(&self, after: Option<&AccountId>, limit: u32) -> Result<Vec<Account>, LedgerError> {
+        let rows: Vec<AccountNow> = sqlx::query_as(ACCOUNTS)
+            .bind(after.map_or("", AccountId::as_str))
+            .bind(self.clock().now().as_millis())
+            .bind(limit.min(MOST))
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(|row| row.account.to_account(row.expired)).collect()
+    }
+
+    /// A hold as it is stored: one past its expiry is open until it is swept.
+    ///
+    /// # Errors
+    /// No such hold, or the database's failure.
+    pub async fn hold_by_id(&self, id: &HoldId) -> Result<Hold, LedgerError> {
+        let row: Option<HoldRow> = sqlx::query_as("SELECT * FROM holds WHERE id = ?1")
+            .bind(id.as_str())
+            .fetch_optional(self.readers())
+            .await?;
+        row.ok_or_else(|| LedgerError::not_found("hold", id))?.to_hold()
+    }
+
+    /// The receipt of a request.
+    ///
+    /// # Errors
+    /// No such charge, or the database's failure.
+    pub async fn charge(&self, request: &RequestId) -> Result<Receipt, LedgerError> {
+        let row: Option<ChargeRow> = sqlx::query_as("SELECT * FROM charges WHERE request_id = ?1")
+            .bind(request.as_str())
+            .fetch_optional(self.readers())
+            .await?;
+        row.ok_or_else(|| LedgerError::not_found("charge", request))?.to_receipt()
+    }
+
+    /// The newest receipts of an account, newest first, `limit` of them (10 000 at most).
+    ///
+    /// # Errors
+    /// The database's failure. An unknown account has no receipts.
+    pub async fn charges(&self, account: &AccountId, limit: u32) -> Result<Vec<Receipt>, LedgerError> {
+        let rows: Vec<ChargeRow> =
+            sqlx::query_as("SELECT * FROM charges WHERE account = ?1 ORDER BY transfer DESC LIMIT ?2")
+                .bind(account.as_str())
+                .bind(limit.min(MOST))
+                .fetch_all(self.readers())
+                .await?;
+        rows.iter().map(ChargeRow::to_receipt).collect()
+    }
+
+    /// The keys of an account, or with `None` of all accounts, oldest first, revoked ones among them;
+    /// 10 000 at most.
+    ///
+    /// # Errors
+    /// The database's failure. An unknown account has no keys.
+    pub async fn list_keys(&self, account: Option<&AccountId>) -> Result<Vec<KeyRecord>, LedgerError> {
+        let rows: Vec<KeyRow> =
+            sqlx::query_as("SELECT * FROM keys WHERE ?1 IS NULL OR account = ?1 ORDER BY created_at, id LIMIT ?2")
+                .bind(account.map(AccountId::as_str))
+                .bind(MOST)
+                .fetch_all(self.readers())
+                .await?;
+        Ok(rows.iter().map(KeyRow::to_record).collect())
+    }
+
+    /// The key whose secret has this hash, revoked or not; `None` when nobody made it.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, LedgerError> {
+        let row: Option<KeyRow> = sqlx::query_as("SELECT * FROM keys WHERE sha256 = ?1")
+            .bind(hash.to_hex())
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(row.as_ref().map(KeyRow::to_record))
+    }
+}

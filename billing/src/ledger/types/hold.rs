@@ -1,0 +1,115 @@
+//! Holds: credit set aside for work that is about to be done.
+
+use serde::{Deserialize, Serialize};
+
+use super::words;
+use crate::clock::Timestamp;
+use crate::error::LedgerError;
+use crate::id::{AccountId, HoldId, OwnerId};
+use crate::money::Nanos;
+
+/// How much to set aside: at least `least` or nothing at all, and up to `most` where there is as much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    /// Less than this is of no use.
+    pub least: Nanos,
+    /// More than this is not wanted.
+    pub most: Nanos,
+}
+
+impl Amount {
+    /// Exactly this much.
+    #[must_use]
+    pub const fn exactly(amount: Nanos) -> Self {
+        Self { least: amount, most: amount }
+    }
+
+    /// What a pot of `available` gives: `None` when it holds less than `least`.
+    #[must_use]
+    pub fn from_pot(self, available: Nanos) -> Option<Nanos> {
+        (available >= self.least).then(|| self.most.min(available))
+    }
+
+    pub(crate) fn check(self) -> Result<Self, LedgerError> {
+        if Nanos::ZERO <= self.least && self.least <= self.most {
+            return Ok(self);
+        }
+        Err(LedgerError::invalid(format!(
+            "an amount to hold needs 0 <= least <= most, and this has least {} and most {}",
+            self.least, self.most
+        )))
+    }
+}
+
+/// Where a hold stands. It has exactly one end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldState {
+    /// Setting credit aside.
+    Open,
+    /// Ended by a last capture.
+    Closed,
+    /// Given back.
+    Released,
+    /// Past its expiry.
+    Expired,
+}
+words!(HoldState { Open = "open", Closed = "closed", Released = "released", Expired = "expired" });
+
+/// A hold as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Its id.
+    pub id: HoldId,
+    /// Whose credit it sets aside.
+    pub account: AccountId,
+    /// All that was ever granted to it.
+    pub amount: Nanos,
+    /// What was captured of that.
+    pub captured: Nanos,
+    /// Where it stands.
+    pub state: HoldState,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Who took it.
+    pub owner: OwnerId,
+    /// When it was taken.
+    pub created_at: Timestamp,
+}
+
+/// A hold to take. The same id again with the same terms answers the same hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHold {
+    /// Chosen by the caller, so that a repeated call is seen as one.
+    pub id: HoldId,
+    /// Whose credit to set aside.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// Who takes it.
+    pub owner: OwnerId,
+}
+
+/// More credit or more time for an open hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extend {
+    /// The hold.
+    pub hold: HoldId,
+    /// How much to add; [`Nanos::ZERO`] for time only.
+    pub add: Amount,
+    /// The new expiry; an earlier one than the present leaves the present.
+    pub expires_at: Timestamp,
+}
+
+/// What a hold or its extension got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The hold after it.
+    pub hold: Hold,
+    /// How much this call added.
+    pub granted: Nanos,
+    /// What the account still has available.
+    pub left: Nanos,
+}

@@ -1,0 +1,168 @@
+//! Walks the log once, checks each transfer by itself, and adds up what all of them say.
+
+use std::collections::HashMap;
+
+use sqlx::SqliteConnection;
+
+use super::{Check, VerifyReport};
+use crate::id::AccountId;
+use crate::ledger::chain;
+use crate::ledger::export::{PAGE, Posting, page};
+use crate::ledger::rows::{ChargeRow, EntryRow, TransferRow};
+use crate::ledger::types::Head;
+use crate::money::{self, Nanos};
+
+/// An account as the log tells it.
+#[derive(Default)]
+pub(super) struct LoggedAccount {
+    /// Opening memo and time; `None` until it is opened.
+    pub(super) opened: Option<(String, i64)>,
+    pub(super) frozen: bool,
+    pub(super) balance: i128,
+}
+
+/// A key as the log tells it.
+pub(super) struct LoggedKey {
+    pub(super) memo: String,
+    pub(super) created_at: i64,
+    pub(super) revoked_at: Option<i64>,
+}
+
+/// What the whole log adds up to.
+#[derive(Default)]
+pub(super) struct Totals {
+    pub(super) accounts: HashMap<String, LoggedAccount>,
+    pub(super) keys: HashMap<String, LoggedKey>,
+    /// What charges took out of holds that were open.
+    pub(super) captured: HashMap<String, i128>,
+}
+
+pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Totals, sqlx::Error> {
+    let mut totals = Totals::default();
+    let mut after = i64::MIN;
+    loop {
+        let page = page(connection, after).await?;
+        for posting in &page.postings {
+            check_link(posting, report);
+            check_sum(posting, report);
+            check_charge(posting, report);
+            totals.add(posting, report);
+            let TransferRow { seq, hash, .. } = &posting.transfer;
+            report.head = Head { seq: *seq, hash: hash.clone() };
+            report.transfers += 1;
+        }
+        if let Some(EntryRow { transfer, line, .. }) = page.stray_entries.first() {
+            report.find(Check::Sums, format!("entry {transfer}/{line}"), "belongs to no transfer");
+        }
+        if let Some(ChargeRow { request_id, transfer, .. }) = page.stray_charges.first() {
+            report.find(
+                Check::Charges,
+                format!("charge {request_id}"),
+                format!("its transfer {transfer} does not exist"),
+            );
+        }
+        if page.postings.len() < PAGE {
+            return Ok(totals);
+        }
+        after = report.head.seq;
+    }
+}
+
+/// `report.head` is still the link before.
+fn check_link(posting: &Posting, report: &mut VerifyReport) {
+    let TransferRow { seq, prev_hash, hash, .. } = &posting.transfer;
+    let place = format!("transfer {seq}");
+    if *seq != report.head.seq + 1 {
+        report.find(Check::Chain, place, format!("follows transfer {}: some are missing", report.head.seq));
+    } else if *prev_hash != report.head.hash {
+        report.find(Check::Chain, place, "is not chained to the transfer before it");
+    } else if chain::link(&posting.transfer, &posting.entries, posting.charge.as_ref()) != *hash {
+        report.find(Check::Chain, place, "was changed: its hash is not that of its fields, entries and charge");
+    }
+}
+
+fn check_sum(posting: &Posting, report: &mut VerifyReport) {
+    let sum: i128 = posting.entries.iter().map(|entry| i128::from(entry.amount)).sum();
+    if sum != 0 {
+        report.find(Check::Sums, format!("transfer {}", posting.transfer.seq), format!("its entries sum to {sum}"));
+    }
+}
+
+fn check_charge(posting: &Posting, report: &mut VerifyReport) {
+    let transfer = &posting.transfer;
+    let place = format!("transfer {}", transfer.seq);
+    match (&posting.charge, transfer.kind == "charge") {
+        (None, false) => {}
+        (None, true) => report.find(Check::Charges, place, format!("charge {} is missing", transfer.reference)),
+        (Some(charge), _) => {
+            if let Err(message) = consistent(charge, posting) {
+                report.find(Check::Charges, place, format!("charge {}: {message}", charge.request_id));
+            }
+        }
+    }
+}
+
+/// The charge from its terms again, and the entries from the charge again.
+fn consistent(charge: &ChargeRow, posting: &Posting) -> Result<(), String> {
+    let (price, fee, billed) = charge.terms().ok_or("its price, fee or tokens are impossible")?;
+    if i64::try_from(billed.cached()) != Ok(charge.cached) {
+        return Err("it has more cached tokens than prompt tokens".to_owned());
+    }
+    let due = money::charge(&price, billed, fee).map_err(|error| error.to_string())?;
+    let paid = due.limited(Nanos::new(charge.total));
+    let amounts = (paid.total.as_i64(), paid.operator.as_i64(), paid.fee.as_i64());
+    if amounts != (charge.total, charge.earned, charge.fee) {
+        return Err(format!(
+            "total, earned and fee are {:?} and should be {amounts:?}",
+            (charge.total, charge.earned, charge.fee)
+        ));
+    }
+    let shortfall = due.total.minus_or_zero(paid.total).as_i64();
+    if charge.shortfall != shortfall {
+        return Err(format!("its shortfall is {} and should be {shortfall}", charge.shortfall));
+    }
+    if posting.transfer.kind != "charge" || posting.transfer.reference != charge.request_id {
+        return Err(format!("its transfer is {} {}", posting.transfer.kind, posting.transfer.reference));
+    }
+    let operator = format!("operator:{}", charge.operator);
+    let lines = [
+        (charge.account.clone(), -charge.total),
+        (operator, charge.earned),
+        (AccountId::platform_fees().into(), charge.fee),
+    ];
+    let expected: Vec<(String, i64)> = lines.into_iter().filter(|(_, amount)| *amount != 0).collect();
+    let entries: Vec<(String, i64)> =
+        posting.entries.iter().map(|entry| (entry.account.clone(), entry.amount)).collect();
+    if entries == expected { Ok(()) } else { Err(format!("its entries are {entries:?} and should be {expected:?}")) }
+}
+
+impl Totals {
+    fn add(&mut self, posting: &Posting, report: &mut VerifyReport) {
+        let TransferRow { seq, kind, reference, memo, created_at, .. } = &posting.transfer;
+        for entry in &posting.entries {
+            self.accounts.entry(entry.account.clone()).or_default().balance += i128::from(entry.amount);
+        }
+        if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {
+            *self.captured.entry(charge.hold.clone()).or_default() += i128::from(charge.total);
+        }
+        match kind.as_str() {
+            "account" => {
+                self.accounts.entry(reference.clone()).or_default().opened = Some((memo.clone(), *created_at));
+            }
+            "freeze" => match serde_json::from_str::<(String, bool)>(memo) {
+                Ok((account, frozen)) => self.accounts.entry(account).or_default().frozen = frozen,
+                Err(error) => report.find(Check::Accounts, format!("transfer {seq}"), format!("its memo: {error}")),
+            },
+            "key" => {
+                let key = LoggedKey { memo: memo.clone(), created_at: *created_at, revoked_at: None };
+                self.keys.insert(reference.clone(), key);
+            }
+            "revoke" => {
+                if let Some(key) = self.keys.get_mut(reference) {
+                    key.revoked_at = Some(*created_at);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Compares today's accounts, holds and keys with what the log adds up to.
+
+use std::collections::HashMap;
+
+use sqlx::SqliteConnection;
+
+use super::log::{LoggedAccount, Totals};
+use super::{Check, VerifyReport};
+use crate::id::{AccountId, HoldId};
+use crate::ledger::batch::{key_memo, opening_memo};
+use crate::ledger::rows::{AccountRow, HoldRow, KeyRow};
+
+/// Rows read at a time.
+const PAGE: usize = 1000;
+
+pub(super) async fn compare(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    now: i64,
+    report: &mut VerifyReport,
+) -> Result<(), sqlx::Error> {
+    let held = holds(connection, totals, now, report).await?;
+    accounts(connection, totals, &held, report).await?;
+    keys(connection, totals, report).await
+}
+
+/// Checks every hold; answers what open ones set aside, per account.
+async fn holds(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    now: i64,
+    report: &mut VerifyReport,
+) -> Result<HashMap<String, i128>, sqlx::Error> {
+    let mut held: HashMap<String, i128> = HashMap::new();
+    let mut unseen = totals.captured.clone();
+    let mut after = String::new();
+    loop {
+        let page: Vec<HoldRow> = sqlx::query_as("SELECT * FROM holds WHERE id > ?1 ORDER BY id LIMIT ?2")
+            .bind(&after)
+            .bind(PAGE as i64)
+            .fetch_all(&mut *connection)
+            .await?;
+        for hold in &page {
+            let place = format!("hold {}", hold.id);
+            let captured = unseen.remove(&hold.id).unwrap_or(0);
+            if hold.seal != hold.computed_seal() {
+                report.find(Check::Holds, &place, "was changed: its seal is not that of its fields");
+            }
+            if captured != i128::from(hold.captured) || hold.captured < 0 || hold.captured > hold.amount {
+                let message = format!("captured {} of {}, and its charges took {captured}", hold.captured, hold.amount);
+                report.find(Check::Holds, &place, message);
+            }
+            if hold.is_open() {
+                *held.entry(hold.account.clone()).or_default() += i128::from(hold.amount) - i128::from(hold.captured);
+                if hold.expires_at <= now {
+                    report.overdue_holds.push(HoldId::stored(hold.id.clone()));
+                }
+            }
+            report.holds += 1;
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after.clone_from(&last.id),
+            _ => break,
+        }
+    }
+    if let Some((hold, taken)) = unseen.iter().filter(|(_, taken)| **taken != 0).min() {
+        report.find(Check::Holds, format!("hold {hold}"), format!("is missing, and charges took {taken} from it"));
+    }
+    Ok(held)
+}
+
+async fn accounts(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    held: &HashMap<String, i128>,
+    report: &mut VerifyReport,
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<AccountRow> = sqlx::query_as("SELECT * FROM accounts ORDER BY id").fetch_all(connection).await?;
+    let nothing = LoggedAccount::default();
+    for row in &rows {
+        let logged = totals.accounts.get(&row.id).unwrap_or(&nothing);
+        check_account(row, logged, held.get(&row.id).copied().unwrap_or(0), report);
+        report.accounts += 1;
+    }
+    let known: std::collections::HashSet<&String> = rows.iter().map(|row| &row.id).collect();
+    if let Some(id) = totals.accounts.keys().chain(held.keys()).filter(|id| !known.contains(id)).min() {
+        report.find(Check::Accounts, format!("account {id}"), "is missing, and the log or a hold names it");
+    }
+    for id in [AccountId::platform_fees(), AccountId::platform_grants()] {
+        if !known.contains(&id.as_str().to_owned()) {
+            report.find(Check::Accounts, format!("account {id}"), "is missing");
+        }
+    }
+    Ok(())
+}
+
+fn check_account(row: &AccountRow, logged: &LoggedAccount, held: i128, report: &mut VerifyReport) {
+    let place = format!("account {}", row.id);
+    if i128::from(row.balance) != logged.balance {
+        let message = format!("its balance is {} and its entries sum to {}", row.balance, logged.balance);
+        report.find(Check::Balances, &place, message);
+    }
+    if i128::from(row.held) != held {
+        report.find(Check::Held, &place, format!("it holds {} and its open holds set aside {held}", row.held));
+    }
+    let may_be_negative = row.id == AccountId::platform_grants().as_str();
+    if !may_be_negative && (row.balance < row.held || row.held < 0) {
+        report.find(Check::BelowZero, &place, format!("it has {} and holds {}", row.balance, row.held));
+    }
+    let opened = match row.id.as_str() {
+        "platform:fees" => Some((opening_memo("platform", "fees earned"), 0)),
+        "platform:grants" => Some((opening_memo("platform", "credit granted"), 0)),
+        _ => logged.opened.clone(),
+    };
+    let stands = (opening_memo(&row.kind, &row.name), row.created_at);
+    if opened.as_ref() != Some(&stands) {
+        report.find(Check::Accounts, &place, format!("it is {stands:?}, and the log opened {opened:?}"));
+    }
+    if (row.frozen != 0) != logged.frozen {
+        report.find(Check::Accounts, &place, "whether it is frozen is not what the log says");
+    }
+}
+
+async fn keys(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    report: &mut VerifyReport,
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<KeyRow> = sqlx::query_as("SELECT * FROM keys ORDER BY id").fetch_all(connection).await?;
+    for row in &rows {
+        let place = format!("key {}", row.id);
+        match totals.keys.get(&row.id) {
+            None => report.find(Check::Keys, place, "was never made in the log"),
+            Some(key) if (&key.memo, key.created_at) != (&key_memo(row), row.created_at) => {
+                report.find(Check::Keys, place, "was changed: it is not as the log made it");
+            }
+            Some(key) if key.revoked_at != row.revoked_at => {
+                report.find(Check::Keys, place, "whether and when it was revoked is not what the log says");
+            }
+            Some(_) => {}
+        }
+    }
+    if rows.len() != totals.keys.len() {
+        let message = format!("{} keys are there and the log made {}", rows.len(), totals.keys.len());
+        report.find(Check::Keys, "keys", message);
+    }
+    Ok(())
+}

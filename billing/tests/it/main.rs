@@ -1,0 +1,14 @@
+//! The ledger and the till from outside, on real files. Everything in one binary: it links once.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on says where
+
+mod crash;
+mod histories;
+mod keys;
+mod ledger;
+mod money;
+mod opening;
+mod oracle;
+mod support;
+mod tamper;
+mod till;

@@ -1,0 +1,142 @@
+//! What several tests need: a ledger in a folder of its own, and short ways to say common things.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use peerway_billing::{
+    Account, AccountId, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, Ledger, LedgerOptions,
+    ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, PerMillion, Price, Reference, RequestId, Timestamp,
+    TokenCount,
+};
+use tempfile::TempDir;
+
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// A ledger on a real file, with a clock that is moved by hand.
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Clock,
+    pub(crate) hand: ManualClock,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = Clock::manual(START);
+        let ledger = open(folder.path().join("ledger.db"), clock.clone()).await;
+        Self { folder, ledger, clock, hand }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    /// The same file, as another process would open it.
+    pub(crate) async fn another(&self) -> Ledger {
+        open(self.path(), self.clock.clone()).await
+    }
+
+    pub(crate) fn in_secs(&self, secs: u64) -> Timestamp {
+        self.clock.now().after(Duration::from_secs(secs))
+    }
+
+    /// A customer with so many nano-USD.
+    pub(crate) async fn customer(&self, credit: i64) -> AccountId {
+        let account = self.ledger.create_account("a customer").await.unwrap();
+        if credit > 0 {
+            self.ledger.credit(grant(&account.id, credit, &format!("first-{}", account.id))).await.unwrap();
+        }
+        account.id
+    }
+
+    pub(crate) async fn posted(&self, account: &AccountId) -> i64 {
+        self.account(account).await.balance.posted.as_i64()
+    }
+
+    pub(crate) async fn available(&self, account: &AccountId) -> i64 {
+        self.account(account).await.balance.available.as_i64()
+    }
+
+    pub(crate) async fn held(&self, account: &AccountId) -> i64 {
+        self.account(account).await.balance.held.as_i64()
+    }
+
+    async fn account(&self, account: &AccountId) -> Account {
+        self.ledger.account(account).await.unwrap()
+    }
+
+    /// Every test ends with this.
+    pub(crate) async fn verified(&self) {
+        assert_clean(&self.ledger).await;
+    }
+}
+
+pub(crate) async fn assert_clean(ledger: &Ledger) {
+    let report = ledger.verify().await.unwrap();
+    assert!(report.is_clean(), "{:#?}", report.findings);
+}
+
+/// A short busy time, so that tests of an absent database take milliseconds.
+pub(crate) async fn open(path: PathBuf, clock: Clock) -> Ledger {
+    let options = LedgerOptions { clock, busy: Duration::from_millis(20), ..LedgerOptions::default() };
+    Ledger::open_with(path, options).await.unwrap()
+}
+
+pub(crate) fn nanos(amount: i64) -> Nanos {
+    Nanos::new(amount)
+}
+
+pub(crate) fn request(name: &str) -> RequestId {
+    RequestId::new(name).unwrap()
+}
+
+pub(crate) fn owner() -> OwnerId {
+    OwnerId::new("gateway-1").unwrap()
+}
+
+pub(crate) fn grant(account: &AccountId, amount: i64, reference: &str) -> Credit {
+    Credit {
+        account: account.clone(),
+        amount: nanos(amount),
+        reference: Reference::new(reference).unwrap(),
+        memo: "a grant".to_owned(),
+    }
+}
+
+pub(crate) fn hold(id: &str, account: &AccountId, amount: i64, expires_at: Timestamp) -> NewHold {
+    NewHold {
+        id: HoldId::new(id).unwrap(),
+        account: account.clone(),
+        amount: Amount::exactly(nanos(amount)),
+        expires_at,
+        owner: owner(),
+    }
+}
+
+/// A charge whose ask is exactly `ask` nano-USD, with a fee of so many basis points.
+pub(crate) fn charge_of(ask: i64, fee_bps: u32, operator: &str) -> Charge {
+    let output = PerMillion::new(1_000_000).unwrap(); // one nano-USD a token
+    Charge::new(ChargeTerms {
+        key: None,
+        node: "12D3KooWNode".to_owned(),
+        operator: OperatorId::new(operator).unwrap(),
+        model: "smol".to_owned(),
+        price: Price { output, ..Price::default() },
+        fee: FeeBps::new(fee_bps).unwrap(),
+        billed: TokenCount::new(0, 0, ask.unsigned_abs()),
+        claimed: TokenCount::new(0, 0, ask.unsigned_abs() * 10),
+        outcome: Outcome::Finished,
+    })
+    .unwrap()
+}
+
+pub(crate) fn capture(hold: &str, name: &str, ask: i64, close: bool) -> Capture {
+    Capture {
+        hold: HoldId::new(hold).unwrap(),
+        request: request(name),
+        charge: charge_of(ask, 0, "alice"),
+        at_most: None,
+        close,
+    }
+}

@@ -1,0 +1,212 @@
+//! Whatever is changed behind the ledger's back is found.
+
+use std::path::Path;
+
+use peerway_billing::ledger::{Check, VerifyReport};
+use peerway_billing::{Clock, Ledger};
+use sqlx::{Connection, SqliteConnection};
+
+use crate::support::{Bench, START, capture, hold, open};
+
+/// A file with something in every table: open and ended holds, charges, keys live and revoked.
+async fn full_file() -> Bench {
+    let bench = Bench::new().await;
+    for index in 0..2 {
+        let account = bench.customer(1000 + index).await;
+        let names = [format!("open{index}"), format!("closed{index}")];
+        for name in &names {
+            bench.ledger.hold(hold(name, &account, 300, bench.in_secs(600))).await.unwrap();
+        }
+        bench.ledger.capture(capture(&names[0], &format!("r{index}"), 20, false)).await.unwrap();
+        bench.ledger.capture(capture(&names[1], &format!("s{index}"), 30, true)).await.unwrap();
+        let key = bench.ledger.create_key(&account, "a key").await.unwrap();
+        if index == 0 {
+            bench.ledger.revoke_key(&key.record.id).await.unwrap();
+            bench.ledger.set_frozen(&account, true).await.unwrap();
+        }
+    }
+    bench.verified().await;
+    bench.ledger.close().await;
+    bench
+}
+
+/// Edits as somebody would who knows the schema: triggers and checks out of the way, and back afterwards.
+async fn edit(path: &Path, statement: String) -> u64 {
+    let url = format!("sqlite://{}", path.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let triggers: Vec<(String, String)> = sqlx::query_as("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    for (name, _) in &triggers {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP TRIGGER {name}"))).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql("PRAGMA ignore_check_constraints = ON").execute(&mut connection).await.unwrap();
+    let changed = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap().rows_affected();
+    for (_, sql) in triggers {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    changed
+}
+
+async fn verify_copy(original: &Path, statement: String) -> VerifyReport {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::fs::copy(original, &path).unwrap();
+    assert_eq!(edit(&path, statement.clone()).await, 1, "{statement} changes one row");
+    let ledger = open(path, Clock::manual(START).0).await;
+    let report = ledger.verify().await.unwrap();
+    ledger.close().await;
+    assert!(!report.is_clean(), "not found: {statement}");
+    report
+}
+
+const TABLES: [(&str, &str); 6] = [
+    ("accounts", "id"),
+    ("transfers", "seq"),
+    ("entries", "transfer"),
+    ("charges", "request_id"),
+    ("holds", "id"),
+    ("keys", "id"),
+];
+
+#[tokio::test]
+async fn every_column_of_every_table_is_watched() {
+    let bench = full_file().await;
+    let url = format!("sqlite://{}", bench.path().display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let mut cases = Vec::new();
+    for (table, key) in TABLES {
+        let columns: Vec<(String, String)> = sqlx::query_as("SELECT name, type FROM pragma_table_info(?1)")
+            .bind(table)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert!(columns.len() >= 4, "{table}");
+        for (column, kind) in columns {
+            let new = match kind.as_str() {
+                "INTEGER" => format!("1000 + COALESCE({column}, 7)"),
+                _ => format!("COALESCE({column}, '') || 'x'"),
+            };
+            // The first, and the last row.
+            for order in ["ASC", "DESC"] {
+                let row = format!("(SELECT {key} FROM {table} ORDER BY {key} {order} LIMIT 1)");
+                let more = if table == "entries" { " AND line = 0" } else { "" };
+                let row_is = format!("{key} = {row}{more}");
+                cases.push(format!("UPDATE {table} SET {column} = {new} WHERE {row_is}"));
+            }
+        }
+    }
+    connection.close().await.unwrap();
+    assert!(cases.len() > 100);
+    for case in cases {
+        verify_copy(&bench.path(), case).await;
+    }
+}
+
+#[tokio::test]
+async fn a_missing_row_is_missed() {
+    let bench = full_file().await;
+    for (table, key) in TABLES {
+        for order in ["ASC", "DESC"] {
+            let row = format!("(SELECT {key} FROM {table} ORDER BY {key} {order} LIMIT 1)");
+            let more = if table == "entries" { " AND line = 0" } else { "" };
+            // Opening an account has no entries: the first transfer is deleted from its own table all the same.
+            verify_copy(&bench.path(), format!("DELETE FROM {table} WHERE {key} = {row}{more}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_bad_row_is_named() {
+    let bench = full_file().await;
+    let report = verify_copy(&bench.path(), "UPDATE transfers SET memo = 'better' WHERE seq = 2".to_owned()).await;
+    let places: Vec<(Check, &str)> =
+        report.findings.iter().map(|finding| (finding.check, finding.place.as_str())).collect();
+    assert_eq!(places, [(Check::Chain, "transfer 2")]);
+
+    let report =
+        verify_copy(&bench.path(), "UPDATE accounts SET balance = balance + 1 WHERE id = 'operator:alice'".to_owned())
+            .await;
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(
+        (report.findings[0].check, report.findings[0].place.as_str()),
+        (Check::Balances, "account operator:alice")
+    );
+    assert!(report.findings[0].message.contains("101"), "{:?}", report.findings);
+
+    let stolen = "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL)".to_owned();
+    let report = verify_copy(&bench.path(), stolen).await;
+    assert_eq!((report.findings[0].check, report.findings[0].place.as_str()), (Check::Keys, "key key_0"));
+}
+
+#[tokio::test]
+async fn a_missing_guard_is_noticed() {
+    let bench = full_file().await;
+    let url = format!("sqlite://{}", bench.path().display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("DROP TRIGGER charges_keep_update").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let ledger = bench.another().await;
+    let findings = ledger.verify().await.unwrap().findings;
+    assert_eq!(findings.len(), 1);
+    assert_eq!((findings[0].check, findings[0].place.as_str()), (Check::Schema, "schema of charges_keep_update"));
+}
+
+/// A forger who recomputes one transfer's hash is found at the next, and one who cuts off the end by the balances.
+#[tokio::test]
+async fn the_end_of_the_log_cannot_be_cut_off() {
+    let bench = full_file().await;
+    let newest = "(SELECT max(transfer) FROM charges)";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::fs::copy(bench.path(), &path).unwrap();
+    for table in ["entries", "transfers"] {
+        let column = if table == "entries" { "transfer" } else { "seq" };
+        edit(&path, format!("DELETE FROM {table} WHERE {column} >= {newest}")).await;
+    }
+    edit(&path, format!("DELETE FROM charges WHERE transfer = {newest}")).await;
+    let ledger = open(path, Clock::manual(START).0).await;
+    let checks: Vec<Check> = ledger.verify().await.unwrap().findings.iter().map(|finding| finding.check).collect();
+    assert!(checks.contains(&Check::Balances) && !checks.contains(&Check::Chain), "{checks:?}");
+}
+
+/// Single flipped bits in the raw file: whatever they do, checking them neither panics nor hangs, and what the
+/// log says is either unchanged or found to be changed.
+#[tokio::test]
+async fn flipped_bits_on_disk_never_pass_as_another_log() {
+    use rand::{Rng, SeedableRng};
+    let bench = full_file().await;
+    let good = std::fs::read(bench.path()).unwrap();
+    let expected = exported(&bench.path()).await.unwrap();
+    let mut rng = rand::rngs::StdRng::seed_from_u64(7);
+    let (mut found, folder) = (0, tempfile::tempdir().unwrap());
+    for round in 0..300 {
+        let mut bad = good.clone();
+        let place = rng.random_range(0..bad.len());
+        bad[place] ^= 1 << rng.random_range(0..8);
+        let path = folder.path().join(format!("{round}.db"));
+        std::fs::write(&path, &bad).unwrap();
+        let Ok(ledger) = Ledger::open(&path).await else {
+            found += 1;
+            continue;
+        };
+        let clean = ledger.verify().await.is_ok_and(|report| report.is_clean());
+        ledger.close().await;
+        if clean {
+            assert_eq!(exported(&path).await.as_ref(), Some(&expected), "byte {place}");
+        } else {
+            found += 1;
+        }
+    }
+    assert!(found > 10, "only {found} of 300 flips were found");
+}
+
+async fn exported(path: &Path) -> Option<Vec<u8>> {
+    let ledger = Ledger::open(path).await.ok()?;
+    let mut bytes = Vec::new();
+    let lines = ledger.export(&mut bytes).await.ok();
+    ledger.close().await;
+    lines.map(|_| bytes)
+}
