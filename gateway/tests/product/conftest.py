@@ -1,0 +1,62 @@
+"""What tests are given: paths of the binaries, worlds to start processes in, and the official schema."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness import World
+
+ROOT = Path(__file__).parents[3]
+
+
+def path_from(variable: str) -> str:
+    path = os.environ.get(variable)
+    if not path or not Path(path).is_file():
+        pytest.exit(f"{variable} names no file; run these tests with: make product", returncode=4)
+    return path
+
+
+@pytest.fixture(scope="session")
+def gguf() -> str:
+    return path_from("PEERWAY_DEMO_MODEL")
+
+
+@pytest.fixture(scope="session")
+def binaries() -> dict[str, str]:
+    """The released gateway and node, and a node with the engine for tests."""
+    return {
+        "gateway": path_from("PEERWAY_BIN"),
+        "node": path_from("PEERWAY_NODE_BIN"),
+        "scripted": path_from("PEERWAY_SCRIPTED_NODE_BIN"),
+    }
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, binaries, gguf) -> Iterator[World]:
+    """Processes that the tests of one file share."""
+    made = World(tmp_path_factory.mktemp("world"), binaries, gguf)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_world(tmp_path, binaries, gguf) -> Iterator[World]:
+    """Processes that one test may do anything to."""
+    made = World(tmp_path, binaries, gguf)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def official():
+    """Checks a value against a type of OpenAI's own description of its API."""
+    defs = json.loads((ROOT / "openapi/tests/official/responses.json").read_text())["$defs"]
+
+    def check(name: str, value: dict) -> None:
+        jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": defs}).validate(value)
+
+    return check

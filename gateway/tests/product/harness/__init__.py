@@ -1,0 +1,10 @@
+"""Real gateways and nodes for tests: processes on free ports, with their state in a folder of the test's own."""
+
+from .gateway import Account, Gateway
+from .node import Node, ScriptedNode
+from .process import Service, free_port, wait_until
+from .world import REAL_MODEL, World
+
+__all__ = [
+    "REAL_MODEL", "Account", "Gateway", "Node", "ScriptedNode", "Service", "World", "free_port", "wait_until",
+]

@@ -1,0 +1,111 @@
+"""A gateway, its command line, and accounts on it."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import openai
+
+from .process import Service, free_port
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account with a key, and ways to ask with it."""
+
+    gateway: "Gateway"
+    id: str
+    key: str
+    key_id: str
+
+    @property
+    def client(self) -> openai.OpenAI:
+        """The official SDK. It does not retry: a test that passes at the second try has failed."""
+        return openai.OpenAI(base_url=f"{self.gateway.url}/v1", api_key=self.key, max_retries=0, timeout=60)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+
+    def show(self) -> dict:
+        return self.gateway.cli("account", "show", self.id)
+
+    def balance(self) -> dict[str, int]:
+        """Nano-USD: posted, held, available."""
+        return self.show()["balance"]
+
+
+class Gateway:
+    """A gateway in a folder of its own. Started again it listens on the same ports."""
+
+    def __init__(self, binary: str, folder: Path, *flags: str):
+        self.binary = binary
+        self.data = folder / "gateway"
+        self.port, self.p2p_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.address = f"/ip4/127.0.0.1/tcp/{self.p2p_port}"
+        self.service = Service("gateway", [
+            binary, "--data-dir", str(self.data), "serve", "--listen", f"127.0.0.1:{self.port}",
+            "--p2p-listen", self.address, "--p2p-listen", f"/ip4/127.0.0.1/udp/{self.p2p_port}/quic-v1",
+            "--mdns", "false", *flags,
+        ], folder)
+
+    def start(self) -> "Gateway":
+        self.service.start()
+        self.service.wait_until("is healthy", self.is_healthy)
+        return self
+
+    def restart(self) -> None:
+        self.service.clean_up()
+        self.start()
+
+    def is_healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """A command as a person would type it."""
+        command = [self.binary, "--data-dir", str(self.data), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+    def cli(self, *arguments: str):
+        """A command's JSON. Fails where the command does."""
+        done = self.run("--json", *arguments)
+        assert done.returncode == 0, f"peerway {' '.join(arguments)}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def account(self, usd: str) -> Account:
+        """A new account with this much credit."""
+        account = self.cli("account", "create", "test")["id"]
+        self.cli("credit", "grant", account, usd)
+        key = self.cli("key", "create", account)
+        return Account(self, account, key["secret"], key["id"])
+
+    def sell(self, model: str, gguf: str) -> None:
+        self.cli("model", "add", model, "--gguf", gguf)
+
+    def nodes(self) -> list[dict]:
+        return self.cli("node", "list")
+
+    def healthy_nodes(self) -> list[str]:
+        return [node["node"] for node in self.nodes() if node["healthy"]]
+
+    def exported(self) -> list[dict]:
+        """Every transfer of the ledger with its entries and charge."""
+        done = self.run("ledger", "export")
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def charges(self, account: Account) -> list[dict]:
+        found = (transfer["charge"] for transfer in self.exported())
+        return [charge for charge in found if charge and charge["account"] == account.id]
+
+    def assert_sound(self) -> dict:
+        """The ledger agrees with itself."""
+        report = self.cli("ledger", "verify")
+        assert report["findings"] == [], report
+        return report
