@@ -51,7 +51,8 @@ impl Estimate {
     /// # Errors
     /// `Overflow` where no ledger holds such an amount.
     pub fn amount(&self, price: &Price, fee: FeeBps) -> Result<Amount, Overflow> {
-        let cost = |completion| charge(price, TokenCount::new(self.prompt, 0, completion), fee).map(|split| split.total);
+        let cost =
+            |completion| charge(price, TokenCount::new(self.prompt, 0, completion), fee).map(|split| split.total);
         let most = cost(self.completion)?;
         let least = if self.limit_is_callers { most } else { cost(1)? };
         Ok(Amount { least, most })

@@ -50,9 +50,11 @@ pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLi
                 continue;
             }
         };
-        let service = service.clone().map_request(|request: http::Request<Incoming>| request.map(axum::body::Body::new));
+        let service =
+            service.clone().map_request(|request: http::Request<Incoming>| request.map(axum::body::Body::new));
         let builder = http_builder();
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection =
+            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {

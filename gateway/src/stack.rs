@@ -8,14 +8,14 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum::{Router, ServiceExt};
 use http::{Request, Response};
 use peerway_openapi::{ApiError, ErrorKind};
+use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
@@ -53,7 +53,9 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/metrics", get(api::probes::metrics))
         .route("/openapi.json", get(api::document::show));
     paid.merge(open)
-        .method_not_allowed_fallback(|| async { refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.") })
+        .method_not_allowed_fallback(|| async {
+            refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.")
+        })
         .fallback(|| async { refuse(ErrorKind::UnknownPath, "There is no such path. GET /openapi.json lists them.") })
         .with_state(Arc::clone(gateway))
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// The keywords that the official description uses. Returns the first place that does not fit.
 fn mismatch(schema: &Value, value: &Value, defs: &Value, at: &str) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
-        let name = reference.rsplit('/').next().unwrap();
+        let name = reference.rsplit('/').next().expect("a split has a last part");
         return mismatch(&defs[name], value, defs, at);
     }
     for (keyword, want_all) in [("anyOf", false), ("oneOf", false), ("allOf", true)] {
@@ -69,8 +69,12 @@ fn is_of_type(value: &Value, name: &str) -> bool {
     }
 }
 
+fn official() -> Value {
+    serde_json::from_str(include_str!("official/responses.json")).expect("the description is JSON")
+}
+
 fn check(name: &str, value: &Value) {
-    let official: Value = serde_json::from_str(include_str!("official/responses.json")).unwrap();
+    let official = official();
     let defs = &official["$defs"];
     assert!(defs[name].is_object(), "{name} is not described");
     assert_eq!(mismatch(&defs[name], value, defs, name), None);
@@ -155,7 +159,7 @@ fn errors_and_models_fit() {
 fn the_judge_finds_what_is_wrong() {
     let mut wrong = json!(completion());
     wrong["choices"][0]["finish_reason"] = json!("canceled");
-    let official: Value = serde_json::from_str(include_str!("official/responses.json")).unwrap();
+    let official = official();
     let defs = &official["$defs"];
     let found = mismatch(&defs["CreateChatCompletionResponse"], &wrong, defs, "answer");
     assert!(found.unwrap().contains("canceled"));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use http_body::Body as _;
+use http_body_util::BodyExt;
 use peerway_openapi::{ApiError, ErrorKind};
 
 /// Bytes past the limit that are read and thrown away, so that a caller who sends it all before it reads can read the
@@ -16,7 +16,7 @@ const DRAINED_BYTES: usize = 64 << 20;
 ///
 /// # Errors
 /// `BodyTooLarge`, `RequestTimeout`, or `InvalidRequest` where the caller broke off.
-pub async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, ApiError> {
+pub(super) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, ApiError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let read = collect(body, limit, announced.min(limit));
     tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {

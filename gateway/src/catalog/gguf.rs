@@ -15,7 +15,7 @@ const MAX_ARRAY_DEPTH: u32 = 4;
 
 /// A metadata value. Numbers are widened; what the gateway has no use for is kept all the same.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(super) enum Value {
     /// Any unsigned or non-negative integer.
     Unsigned(u64),
     /// Any negative integer.

@@ -193,10 +193,8 @@ fn assemble(
     tokenizer: Option<&str>,
     template: Option<String>,
 ) -> Result<CatalogModel, CatalogError> {
-    let unusable = |error: tokenizers::Error| CatalogError::Tokenizer {
-        path: path.join(TOKENIZER),
-        reason: error.to_string(),
-    };
+    let unusable =
+        |error: tokenizers::Error| CatalogError::Tokenizer { path: path.join(TOKENIZER), reason: error.to_string() };
     let tokenizer = tokenizer.map(|json| Tokenizer::from_bytes(json).map_err(unusable)).transpose()?;
     let compile = |source| ChatTemplate::compile(source, card.bos_token.clone(), card.eos_token.clone());
     let wrong = |source| CatalogError::Template { path: path.join(TEMPLATE), source };

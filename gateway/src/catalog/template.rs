@@ -79,7 +79,8 @@ impl ChatTemplate {
     pub fn render(&self, request: &ChatRequest) -> Result<String, TemplateError> {
         let messages: Vec<_> = request.messages.iter().map(TemplateMessage::of).collect();
         let tools = request.tools.as_deref().filter(|tools| !tools.is_empty());
-        let refused = |error: minijinja::Error| TemplateError::Refused(error.detail().unwrap_or("no reason").to_owned());
+        let refused =
+            |error: minijinja::Error| TemplateError::Refused(error.detail().unwrap_or("no reason").to_owned());
         let template = self.environment.get_template(NAME).map_err(refused)?;
         let context = context! {
             messages, tools, add_generation_prompt => true,
@@ -90,6 +91,7 @@ impl ChatTemplate {
 }
 
 /// Python's `json.dumps` spacing, which models were trained on; minijinja's own filter escapes for HTML.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands keyword arguments over by value")]
 fn tojson(value: &minijinja::Value, kwargs: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     kwargs.assert_all_used()?;
@@ -158,7 +160,8 @@ mod tests {
     fn chatml_is_rendered() {
         let template = compile(CHATML).unwrap();
         let messages = [Message::text(Role::Developer, "Be brief."), Message::text(Role::User, "Hi")];
-        let expected = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        let expected =
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
         assert_eq!(template.render(&request(&messages)).unwrap(), expected);
     }
 

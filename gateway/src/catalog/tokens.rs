@@ -55,7 +55,7 @@ impl TokenCounter {
 
 /// The tokens of a whole text: its bytes where there is no tokenizer.
 #[must_use]
-pub fn count(tokenizer: Option<&Tokenizer>, text: &str) -> u64 {
+pub(super) fn count(tokenizer: Option<&Tokenizer>, text: &str) -> u64 {
     if text.is_empty() {
         return 0;
     }

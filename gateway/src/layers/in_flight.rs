@@ -74,7 +74,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             metrics::counter!("peerway_requests_shed_total").increment(1);
-            let error = ApiError::new(ErrorKind::Overloaded, "This gateway has no room for another request. Try again.");
+            let error =
+                ApiError::new(ErrorKind::Overloaded, "This gateway has no room for another request. Try again.");
             return Box::pin(async move { Ok(error.response().map(Body::from)) });
         };
         metrics::gauge!("peerway_requests_in_flight").increment(1.0);

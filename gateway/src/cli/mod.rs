@@ -1,0 +1,121 @@
+//! The command line: `serve` runs the gateway, everything else reads or changes its data folder, also while it runs.
+//!
+//! Output is for people; `--json` makes it one JSON value for programs. Errors are one line on standard error and exit
+//! code 1 (2 for a command line that cannot be read).
+
+mod account;
+mod credit;
+mod key;
+mod ledger;
+mod model;
+mod node;
+mod output;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use peerway_billing::Ledger;
+
+pub use output::Output;
+
+/// The ledger's file in the data folder.
+pub const LEDGER_FILE: &str = "ledger.sqlite";
+/// The catalog's folder in the data folder.
+pub const CATALOG_FOLDER: &str = "catalog";
+/// The gateway's identity in the data folder.
+pub const IDENTITY_FILE: &str = "identity.key";
+/// The running gateway's socket in the data folder.
+pub const ADMIN_SOCKET: &str = "admin.sock";
+
+/// One base URL in front of a market of peers.
+#[derive(Debug, Parser)]
+#[command(name = "peerway", version, about, max_term_width = 110)]
+pub struct Cli {
+    /// The folder that holds ledger, catalog and identity [default: $PEERWAY_DATA_DIR, else ~/.local/share/peerway]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Print one JSON value instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve(Box<serve::ServeArgs>),
+    /// Accounts: who pays, and who is paid
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Credit that requests are paid from
+    #[command(subcommand)]
+    Credit(credit::CreditCommand),
+    /// Keys that callers show
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// The ledger: is it sound, and what is in it
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Nodes that the running gateway knows
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// Models that this gateway sells
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+}
+
+/// Where a command works and how it talks.
+#[derive(Debug)]
+struct Workspace {
+    data_dir: PathBuf,
+    output: Output,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// One line for a person.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    let data_dir = cli.data_dir.clone().unwrap_or_else(crate::config::default_data_dir);
+    let workspace = Workspace { data_dir, output: Output::new(cli.json) };
+    match cli.command {
+        Command::Serve(args) => serve::run(*args, cli.data_dir).await,
+        Command::Account(command) => account::run(command, &workspace).await,
+        Command::Credit(command) => credit::run(command, &workspace).await,
+        Command::Key(command) => key::run(command, &workspace).await,
+        Command::Ledger(command) => ledger::run(command, &workspace).await,
+        Command::Node(command) => node::run(command, &workspace).await,
+        Command::Model(command) => model::run(command, &workspace),
+    }
+}
+
+/// Says in one line why the command failed.
+#[must_use]
+pub fn fail(message: &str) -> ExitCode {
+    eprintln!("peerway: {}", message.replace('\n', " "));
+    ExitCode::FAILURE
+}
+
+impl Workspace {
+    /// The ledger of this data folder, which is made where it is missing.
+    async fn ledger(&self) -> anyhow::Result<Ledger> {
+        prepare(&self.data_dir)?;
+        Ok(Ledger::open(self.data_dir.join(LEDGER_FILE)).await?)
+    }
+
+    /// The ledger of this data folder. It must be there.
+    async fn existing_ledger(&self) -> anyhow::Result<Ledger> {
+        let path = self.data_dir.join(LEDGER_FILE);
+        anyhow::ensure!(path.is_file(), "there is no ledger at {}; give --data-dir", path.display());
+        Ok(Ledger::open(path).await?)
+    }
+}
+
+/// Makes the data folder.
+fn prepare(data_dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot use the data folder {}", data_dir.display()))
+}

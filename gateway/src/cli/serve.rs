@@ -1,0 +1,166 @@
+//! `peerway serve`: opens everything, serves, and closes everything in the order that loses nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use peerway_billing::{Ledger, OwnerId, Till, TillConfig};
+use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{ADMIN_SOCKET, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, prepare};
+use crate::Gateway;
+use crate::admin::AdminSocket;
+use crate::auth::Authenticator;
+use crate::catalog::Catalog;
+use crate::config::{LogFormat, ServeConfig};
+use crate::server::{ServerLimits, serve};
+use crate::{stack, telemetry};
+
+/// How often holds past their expiry are marked as ended; they count as released before that.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// A TOML file; its fields are those of the flags and more, and flags win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: ServeFlags,
+}
+
+/// Flags that were given. One that was not leaves the file's value or the default.
+#[derive(Debug, Args, Serialize)]
+struct ServeFlags {
+    /// Where HTTP is served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// A multiaddr on which nodes are awaited; may be given more than once [default: TCP and QUIC on port 4100]
+    #[arg(long, value_name = "MULTIADDR")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    p2p_listen: Vec<String>,
+    /// Whether nodes on the same network find this gateway by mDNS [default: true]
+    #[arg(long, value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mdns: Option<bool>,
+    /// The gateway's fee on top of a node's price, in hundredths of a percent [default: 500]
+    #[arg(long, value_name = "BPS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee_bps: Option<u32>,
+    /// How log lines are written [default: text]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_format: Option<LogFormat>,
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let flags = ServeFlags { data_dir, ..args.flags };
+    let config = ServeConfig::load(args.config.as_deref(), flags)?;
+    telemetry::start_log(config.log_format);
+    let metrics = telemetry::start_metrics().context("metrics cannot start")?;
+    prepare(&config.data_dir)?;
+
+    // What can fail at a glance comes first, so that nothing is half open when it does.
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let identity = Identity::load_or_create(&config.data_dir.join(IDENTITY_FILE))?;
+    let catalog = Arc::new(Catalog::open(config.data_dir.join(CATALOG_FOLDER))?);
+    let ledger = Ledger::open(config.data_dir.join(LEDGER_FILE)).await?;
+    let till = Till::open(ledger.clone(), till_config(&config, &identity)?).await?;
+    let peers = GatewayPeer::start(&identity, peer_config(&config)?).await?;
+    let admin = AdminSocket::bind(config.data_dir.join(ADMIN_SOCKET)).context("cannot make the admin socket")?;
+
+    let stopping = CancellationToken::new();
+    let gateway = Arc::new(Gateway {
+        fee: config.fee()?,
+        authenticator: Authenticator::new(ledger.clone()),
+        catalog: Arc::clone(&catalog),
+        till,
+        peers,
+        metrics: metrics.clone(),
+        stopping: stopping.clone(),
+        config,
+    });
+    let background = [
+        tokio::spawn(telemetry::keep_up(metrics)),
+        tokio::spawn(sweep(ledger.clone())),
+        tokio::spawn(async move { catalog.follow_changes().await }),
+        tokio::spawn(admin.serve(Arc::clone(&gateway))),
+        tokio::spawn(stop_on_signal(stopping.clone())?),
+    ];
+    for address in gateway.peers.addresses() {
+        info!(%address, "nodes can dial");
+    }
+    info!(listen = %listener.local_addr()?, peer = %identity.peer_id(), "gateway is up");
+
+    let limits = ServerLimits {
+        max_connections: gateway.config.max_connections,
+        drain: Duration::from_secs(gateway.config.drain_timeout_s),
+    };
+    serve(listener, stack::http_service(&gateway), limits, stopping).await;
+
+    for task in background {
+        task.abort();
+    }
+    // Peers first: a stream that is cut now still settles its bill, which the till then makes durable.
+    gateway.peers.shutdown().await;
+    gateway.till.close().await.context("the last captures could not be made durable")?;
+    ledger.close().await;
+    info!("gateway is down; every capture is in the ledger");
+    Ok(())
+}
+
+fn till_config(config: &ServeConfig, identity: &Identity) -> anyhow::Result<TillConfig> {
+    // Stable for a data folder, so that the leases of a crashed predecessor are found.
+    let owner = OwnerId::new(format!("gateway:{}", identity.peer_id()))?;
+    Ok(TillConfig { slice: config.lease_slice()?, ..TillConfig::new(owner) })
+}
+
+fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {
+    let parse = |address: &String| address.parse().with_context(|| format!("p2p_listen: `{address}` is no multiaddr"));
+    let listen = config.p2p_listen.iter().map(parse).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(GatewayPeerConfig { listen, mdns: config.mdns, max_nodes: config.max_nodes, ..GatewayPeerConfig::default() })
+}
+
+async fn sweep(ledger: Ledger) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        match ledger.sweep().await {
+            Ok(0) => {}
+            Ok(holds) => info!(holds, "holds past their expiry were released"),
+            Err(error) => warn!(%error, "holds could not be swept"),
+        }
+    }
+}
+
+/// The first signal stops gracefully, the second at once.
+fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stopping.is_cancelled() {
+                warn!("second signal: stopping at once; open leases end by themselves");
+                std::process::exit(130);
+            }
+            info!("stopping");
+            stopping.cancel();
+        }
+    })
+}

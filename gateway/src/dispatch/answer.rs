@@ -1,0 +1,159 @@
+//! The stream of a node's answer. It is hostile until checked.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use peerway_openapi::chat::ChatChunk;
+use peerway_openapi::error::ErrorEnvelope;
+use peerway_openapi::sse::{DONE, Decoder};
+use peerway_p2p::{Candidate, ResponseBody};
+
+/// Bytes of one event. A chunk with twenty alternatives of one token is far smaller.
+const MAX_EVENT: usize = 256 << 10;
+/// Characters of a node's own words that are passed on.
+const MAX_QUOTED: usize = 300;
+
+/// What a node did wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeFault {
+    /// It sent nothing for too long.
+    #[error("the node fell silent")]
+    Silent,
+    /// The connection broke.
+    #[error("the connection to the node broke")]
+    Disconnected,
+    /// Its answer ended without saying that it is over.
+    #[error("the node stopped in mid-answer")]
+    EndedEarly,
+    /// It sent what is no answer.
+    #[error("the node sent something that is no answer ({0})")]
+    Garbage(&'static str),
+    /// It says itself that it failed.
+    #[error("the node reported: {0}")]
+    Reported(String),
+}
+
+/// A node's answer as it arrives.
+#[derive(Debug)]
+pub struct NodeAnswer {
+    candidate: Candidate,
+    body: ResponseBody,
+    decoder: Decoder,
+    /// The first piece, awaited before the caller was answered.
+    first: Option<ChatChunk>,
+    /// Pieces that may still come: an answer that never ends is cut.
+    pieces_left: u64,
+    done: bool,
+    _in_flight: InFlight,
+}
+
+/// Counts a request at its node until it is over.
+#[derive(Debug)]
+pub(super) struct InFlight(Candidate);
+
+impl InFlight {
+    pub(super) fn at(candidate: &Candidate) -> Self {
+        candidate.stats().begin();
+        Self(candidate.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.stats().end();
+    }
+}
+
+impl NodeAnswer {
+    /// Reads an answer's body. `limit` is the tokens it may have; each comes in a piece of its own at most.
+    pub(super) fn new(candidate: Candidate, body: ResponseBody, limit: u64, in_flight: InFlight) -> Self {
+        Self {
+            candidate,
+            body,
+            decoder: Decoder::new(MAX_EVENT),
+            first: None,
+            pieces_left: limit.saturating_mul(2).saturating_add(64),
+            done: false,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Waits for the first piece and keeps it.
+    pub(super) async fn await_first(&mut self, wait: Duration) -> Result<(), NodeFault> {
+        match self.next_chunk(wait).await {
+            Some(Ok(chunk)) => {
+                self.first = Some(chunk);
+                Ok(())
+            }
+            Some(Err(fault)) => Err(fault),
+            None => Err(NodeFault::EndedEarly),
+        }
+    }
+
+    /// The next piece. None after `[DONE]`, or where the body ended without it.
+    pub async fn next_chunk(&mut self, wait: Duration) -> Option<Result<ChatChunk, NodeFault>> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first));
+        }
+        if self.done {
+            return None;
+        }
+        let next = tokio::time::timeout(wait, self.next_event()).await.unwrap_or(Err(NodeFault::Silent));
+        let chunk = next.and_then(|event| event.map(|event| read_event(&event)).transpose());
+        self.done = !matches!(chunk, Ok(Some(_)));
+        chunk.transpose()
+    }
+
+    /// Remembers that this node failed, so that it is left alone for a while.
+    pub fn blame(&self) {
+        self.candidate.stats().record_failure();
+    }
+
+    async fn next_event(&mut self) -> Result<Option<Bytes>, NodeFault> {
+        loop {
+            if let Some(event) = self.decoder.next_event().map_err(|_| NodeFault::Garbage("an event without end"))? {
+                if event == DONE {
+                    return Ok(None);
+                }
+                self.pieces_left = self.pieces_left.checked_sub(1).ok_or(NodeFault::Garbage("it does not end"))?;
+                return Ok(Some(event));
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(NodeFault::Disconnected),
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        self.decoder.push(data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read_event(event: &[u8]) -> Result<ChatChunk, NodeFault> {
+    serde_json::from_slice(event).map_err(|_| match serde_json::from_slice::<ErrorEnvelope>(event) {
+        Ok(envelope) => NodeFault::Reported(quoted(&envelope.error.message)),
+        Err(_) => NodeFault::Garbage("an event that is no chunk"),
+    })
+}
+
+/// A node's own words, cut to a bound and freed of control characters: they go to callers and logs.
+pub(super) fn quoted(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(MAX_QUOTED).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_chunks_or_errors_or_garbage() {
+        let chunk = br#"{"id":"i","object":"x","created":1,"model":"m","choices":[]}"#;
+        assert!(read_event(chunk).is_ok());
+        let error = br#"{"error":{"message":"out of\nmemory","type":"server_error","param":null,"code":null}}"#;
+        assert_eq!(read_event(error), Err(NodeFault::Reported("out ofmemory".into())));
+        assert!(matches!(read_event(b"hello"), Err(NodeFault::Garbage(_))));
+    }
+}

@@ -1,0 +1,11 @@
+//! Sending a request to a node, and reading what comes back.
+//!
+//! A node answers in server-sent events even when the caller did not ask for a stream: so the gateway sees every token
+//! as it comes, notices a node that hangs, and can tell what was generated when the caller leaves. Until the first
+//! piece has arrived nothing has been shown to the caller, and a failure moves on to the next node.
+
+mod answer;
+mod attempt;
+
+pub use answer::{NodeAnswer, NodeFault};
+pub use attempt::{Dispatched, Timeouts, dispatch, request_for_nodes};

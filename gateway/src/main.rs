@@ -1,0 +1,18 @@
+//! `peerway`: see `peerway --help`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use peerway::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return cli::fail(&format!("the runtime cannot start: {error}")),
+    };
+    match runtime.block_on(cli::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::fail(&format!("{error:#}")),
+    }
+}

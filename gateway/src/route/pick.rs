@@ -1,0 +1,136 @@
+//! Filter, then order.
+
+use peerway_billing::{PerMillion, Price};
+use peerway_p2p::{Candidate, PeerId};
+
+use super::expected_cost;
+
+/// Nodes tried for one request: the first and at most two more.
+pub const MAX_ATTEMPTS: usize = 3;
+
+/// Costs within this share of each other, in percent, are as good as equal: then load and speed decide, so that the
+/// cheapest node is not crushed by everybody's requests.
+const NEAR_TIE_PERCENT: i128 = 1;
+
+/// A price that wins over nothing.
+const NEVER: PerMillion = PerMillion::new(i64::MAX).expect("the largest number is not negative");
+
+/// What a request needs of a node.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    /// Prompt tokens.
+    pub prompt: u64,
+    /// The most generated tokens.
+    pub completion: u64,
+    /// No node may ask more. None: any price.
+    pub price_cap: Option<Price>,
+    /// Milliseconds on the clock that candidates' failures are stamped with.
+    pub now_ms: u64,
+}
+
+/// A node to try.
+#[derive(Debug, Clone)]
+pub struct Pick {
+    /// The node and its offer.
+    pub candidate: Candidate,
+    /// What it asks.
+    pub price: Price,
+}
+
+/// Why no node was picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// None offers the model.
+    NotOffered,
+    /// All that offer it ask more than the catalog's cap.
+    TooDear,
+    /// All that offer it have failed lately, are draining, or have no room.
+    NoneHealthy,
+    /// All that offer it have a context that is too short.
+    ContextTooShort,
+}
+
+/// The nodes to try, best first, at most [`MAX_ATTEMPTS`]; those in `excluded` are left out.
+///
+/// Two passes and one total order: first the lowest cost at which a node with room would serve, then every node by its
+/// rank relative to that. Comparing pairs for near-equality instead would not be transitive.
+///
+/// # Errors
+/// `Refusal` where there is none, by the last thing that ruled nodes out.
+pub fn rank(candidates: &[Candidate], need: &Need, excluded: &[PeerId]) -> Result<Vec<Pick>, Refusal> {
+    let mut refusal = Refusal::NotOffered;
+    let mut fitting = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        match fit(candidate, need, excluded) {
+            Ok(price) => fitting.push(Fitting::of(candidate, price, need)),
+            Err(reason) => refusal = reason,
+        }
+    }
+    if fitting.is_empty() {
+        return Err(refusal);
+    }
+    let lowest = fitting.iter().filter(|node| node.has_room).map(|node| node.cost).min().unwrap_or(0);
+    let band = lowest.saturating_add(lowest / 100 * NEAR_TIE_PERCENT);
+    fitting.sort_by_key(|node| node.rank(band));
+    fitting.truncate(MAX_ATTEMPTS);
+    Ok(fitting.into_iter().map(|node| Pick { candidate: node.candidate.clone(), price: node.price }).collect())
+}
+
+fn fit(candidate: &Candidate, need: &Need, excluded: &[PeerId]) -> Result<Price, Refusal> {
+    let price = price_of(candidate);
+    if need.price_cap.is_some_and(|cap| !price.within(&cap)) {
+        return Err(Refusal::TooDear);
+    }
+    if need.prompt + 1 > u64::from(candidate.offer().context_length) {
+        return Err(Refusal::ContextTooShort);
+    }
+    if excluded.contains(&candidate.peer_id()) || !candidate.stats().is_healthy(need.now_ms) {
+        return Err(Refusal::NoneHealthy);
+    }
+    Ok(price)
+}
+
+/// A candidate's ask. The directory takes no negative price; one that came through all the same is left out by its cost.
+fn price_of(candidate: &Candidate) -> Price {
+    let ask = candidate.offer().ask;
+    let price = |nano_usd| PerMillion::new(nano_usd).unwrap_or(NEVER);
+    Price { input: price(ask.input), cached_input: price(ask.cached_input), output: price(ask.output) }
+}
+
+/// A node that could serve, with what it is ordered by, read once: load changes while nodes are compared.
+#[derive(Debug)]
+struct Fitting<'a> {
+    candidate: &'a Candidate,
+    price: Price,
+    cost: i128,
+    has_room: bool,
+    /// Requests there per slot, in thousandths.
+    load: i128,
+    first_token_ms: i128,
+}
+
+impl<'a> Fitting<'a> {
+    fn of(candidate: &'a Candidate, price: Price, need: &Need) -> Self {
+        let stats = candidate.stats();
+        let slots = i128::from(candidate.slots().max(1));
+        let busy = i128::from(stats.occupied());
+        Self {
+            candidate,
+            price,
+            cost: expected_cost(&price, need.prompt, need.completion),
+            has_room: busy < slots,
+            load: busy * 1000 / slots,
+            first_token_ms: i128::from(stats.ttft_ms()),
+        }
+    }
+
+    /// Nodes with room come first: the cheapest and those nearly as cheap by load and speed, then the others by cost.
+    /// Nodes without room queue, so the least loaded of them comes first.
+    fn rank(&self, band: i128) -> (u8, i128, i128) {
+        match (self.has_room, self.cost <= band) {
+            (true, true) => (0, self.load, self.first_token_ms),
+            (true, false) => (1, self.cost, self.load),
+            (false, _) => (2, self.load, self.cost),
+        }
+    }
+}
