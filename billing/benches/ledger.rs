@@ -94,13 +94,13 @@ async fn pairs(file: &Path, callers: usize) -> Measured {
     }
     let begin = Instant::now();
     let mut running = JoinSet::new();
-    for (caller, account) in accounts.into_iter().enumerate() {
+    for account in accounts {
         let ledger = ledger.clone();
         running.spawn(async move {
             let mut each = Vec::new();
             while begin.elapsed() < RUN {
                 let since = Instant::now();
-                pair(&ledger, &account, format!("{caller}-{}", each.len())).await;
+                pair(&ledger, &account).await;
                 each.push(since.elapsed());
             }
             each
@@ -113,8 +113,9 @@ async fn pairs(file: &Path, callers: usize) -> Measured {
     Measured { each, whole }
 }
 
-async fn pair(ledger: &Ledger, account: &AccountId, name: String) {
-    let id = HoldId::new(name.as_str()).unwrap();
+/// Ids are made as a gateway makes them: ordered by time, so that new rows lie side by side in the file.
+async fn pair(ledger: &Ledger, account: &AccountId) {
+    let id = HoldId::random();
     let hold = NewHold {
         id: id.clone(),
         account: account.clone(),
@@ -123,7 +124,7 @@ async fn pair(ledger: &Ledger, account: &AccountId, name: String) {
         owner: OwnerId::new("benchmark").unwrap(),
     };
     ledger.hold(hold).await.unwrap();
-    let request = RequestId::new(name).unwrap();
+    let request = RequestId::new(id.as_str()).unwrap();
     ledger.capture(Capture { hold: id, request, charge: charge(), at_most: None, close: true }).await.unwrap();
 }
 
@@ -134,13 +135,13 @@ async fn till(file: &Path, callers: usize) -> Measured {
     let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
     let begin = Instant::now();
     let mut running = JoinSet::new();
-    for caller in 0..callers {
+    for _ in 0..callers {
         let (till, account) = (till.clone(), account.clone());
         running.spawn(async move {
             let mut each = Vec::new();
             while begin.elapsed() < RUN {
                 let since = Instant::now();
-                let request = RequestId::new(format!("{caller}-{}", each.len())).unwrap();
+                let request = RequestId::new(HoldId::random().as_str()).unwrap();
                 let admitted = till.admit(request, &account, Amount::exactly(Nanos::new(200))).await.unwrap();
                 admitted.capture(charge());
                 each.push(since.elapsed());

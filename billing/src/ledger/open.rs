@@ -18,6 +18,9 @@ const APPLICATION_ID: i64 = 0x5057_4c47;
 /// One script per schema version, oldest first. Never edited once released.
 const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_ledger.sql")];
 
+/// Prepared statements that stay prepared: seven sizes of insert for six tables, and the questions.
+const STATEMENTS: usize = 128;
+
 /// How a ledger is opened; the default is right for everything but tests and benchmarks.
 #[derive(Debug, Clone)]
 pub struct LedgerOptions {
@@ -42,6 +45,7 @@ pub(super) fn connect_options(path: &Path, busy: Duration) -> SqliteConnectOptio
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(busy)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 

@@ -1,6 +1,6 @@
 //! Rows as they lie in the file: one struct per table, used for reading, writing and hashing alike.
 //!
-//! Field names are column names; `batch/store.rs` sends rows as JSON objects under the same names.
+//! Field names are column names, here and in `batch/store.rs`.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,7 +12,7 @@ use crate::id::{AccountId, HoldId, KeyId, OperatorId, OwnerId, RequestId};
 use crate::key::KeyRecord;
 use crate::money::{FeeBps, Nanos, PerMillion, Price, Split, TokenCount};
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct AccountRow {
     pub(crate) id: String,
     pub(crate) kind: String,
@@ -72,7 +72,7 @@ pub(crate) struct ChargeRow {
     pub(crate) created_at: i64,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct HoldRow {
     pub(crate) id: String,
     pub(crate) account: String,
@@ -85,7 +85,7 @@ pub(crate) struct HoldRow {
     pub(crate) seal: String,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) account: String,

@@ -1,68 +1,123 @@
-//! Writes what a batch changed: rows go as one JSON array per table, unpacked by SQLite itself.
+//! Writes what a batch changed: many rows in one statement, and few different statements.
+//!
+//! A statement per row was rejected: each one wakes SQLite's thread, which costs more than the insert. Rows as
+//! one JSON array, unpacked by SQLite, were measured and rejected: unpacking 25 columns took ten times as long
+//! as binding them. So rows go in groups of 64, 32, … 1, each size one prepared statement that stays prepared.
 
-use serde::Serialize;
-use sqlx::SqliteConnection;
+use std::sync::{Arc, LazyLock};
+
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{Books, Tracked};
 use crate::error::LedgerError;
-use crate::ledger::rows::HoldRow;
+use crate::ledger::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, TransferRow};
 
-const TRANSFERS: &str = "
-INSERT INTO transfers (seq, kind, reference, memo, created_at, prev_hash, hash)
-SELECT value->>'seq', value->>'kind', value->>'reference', value->>'memo', value->>'created_at',
-       value->>'prev_hash', value->>'hash'
-FROM json_each(?1)";
+/// Rows per statement are powers of two up to two to this.
+const LARGEST: usize = 6;
 
-const ENTRIES: &str = "
-INSERT INTO entries (transfer, line, account, amount)
-SELECT value->>'transfer', value->>'line', value->>'account', value->>'amount' FROM json_each(?1)";
+/// The statements of one table, by the binary logarithm of their rows.
+type Statements = [Arc<str>; LARGEST + 1];
 
-const CHARGES: &str = "
-INSERT INTO charges (request_id, transfer, hold, late, account, key_id, node, operator, model, price_input,
-                     price_cached, price_output, fee_bps, prompt, cached, completion, claimed_prompt, claimed_cached,
-                     claimed_completion, total, earned, fee, shortfall, outcome, created_at)
-SELECT value->>'request_id', value->>'transfer', value->>'hold', value->>'late', value->>'account', value->>'key_id',
-       value->>'node', value->>'operator', value->>'model', value->>'price_input', value->>'price_cached',
-       value->>'price_output', value->>'fee_bps', value->>'prompt', value->>'cached', value->>'completion',
-       value->>'claimed_prompt', value->>'claimed_cached', value->>'claimed_completion', value->>'total',
-       value->>'earned', value->>'fee', value->>'shortfall', value->>'outcome', value->>'created_at'
-FROM json_each(?1)";
+type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-const HOLDS: &str = "
-INSERT INTO holds (id, account, amount, captured, state, expires_at, owner, created_at, seal)
-SELECT value->>'id', value->>'account', value->>'amount', value->>'captured', value->>'state', value->>'expires_at',
-       value->>'owner', value->>'created_at', value->>'seal'
-FROM json_each(?1) WHERE true
-ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, captured = excluded.captured, state = excluded.state,
-                               expires_at = excluded.expires_at, seal = excluded.seal";
+/// A row that knows its table.
+trait Row {
+    fn statements() -> &'static Statements;
+    fn bind<'q>(&self, insert: Insert<'q>) -> Insert<'q>;
+}
 
-const ACCOUNTS: &str = "
-INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held)
-SELECT value->>'id', value->>'kind', value->>'name', value->>'frozen', value->>'created_at', value->>'balance',
-       value->>'held'
-FROM json_each(?1) WHERE true
-ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held";
+/// `INSERT` for 1, 2, 4, … rows. All parts are constants of this file.
+fn statements(table: &str, columns: &[&str], conflict: &str) -> Statements {
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    std::array::from_fn(|size| {
+        let rows = vec![row.as_str(); 1 << size].join(", ");
+        format!("INSERT INTO {table} ({}) VALUES {rows} {conflict}", columns.join(", ")).into()
+    })
+}
 
-const KEYS: &str = "
-INSERT INTO keys (id, account, name, prefix, sha256, created_at, revoked_at)
-SELECT value->>'id', value->>'account', value->>'name', value->>'prefix', value->>'sha256', value->>'created_at',
-       value->>'revoked_at'
-FROM json_each(?1) WHERE true
-ON CONFLICT (id) DO UPDATE SET revoked_at = excluded.revoked_at";
+macro_rules! row {
+    ($row:ty, $table:literal, [$($column:ident),+ $(,)?], $conflict:literal) => {
+        impl Row for $row {
+            fn statements() -> &'static Statements {
+                static STATEMENTS: LazyLock<Statements> =
+                    LazyLock::new(|| statements($table, &[$(stringify!($column)),+], $conflict));
+                &STATEMENTS
+            }
+
+            fn bind<'q>(&self, insert: Insert<'q>) -> Insert<'q> {
+                insert$(.bind(&self.$column))+
+            }
+        }
+    };
+}
+
+row!(TransferRow, "transfers", [seq, kind, reference, memo, created_at, prev_hash, hash], "");
+row!(EntryRow, "entries", [transfer, line, account, amount], "");
+row!(
+    ChargeRow,
+    "charges",
+    [
+        request_id,
+        transfer,
+        hold,
+        late,
+        account,
+        key_id,
+        node,
+        operator,
+        model,
+        price_input,
+        price_cached,
+        price_output,
+        fee_bps,
+        prompt,
+        cached,
+        completion,
+        claimed_prompt,
+        claimed_cached,
+        claimed_completion,
+        total,
+        earned,
+        fee,
+        shortfall,
+        outcome,
+        created_at
+    ],
+    ""
+);
+row!(
+    HoldRow,
+    "holds",
+    [id, account, amount, captured, state, expires_at, owner, created_at, seal],
+    "ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, captured = excluded.captured, state = excluded.state,
+                                    expires_at = excluded.expires_at, seal = excluded.seal"
+);
+row!(
+    AccountRow,
+    "accounts",
+    [id, kind, name, frozen, created_at, balance, held],
+    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held"
+);
+row!(
+    KeyRow,
+    "keys",
+    [id, account, name, prefix, sha256, created_at, revoked_at],
+    "ON CONFLICT (id) DO UPDATE SET revoked_at = excluded.revoked_at"
+);
 
 /// Writes every changed row. `false` when nothing changed, and there is nothing to commit.
 pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) -> Result<bool, LedgerError> {
-    let mut holds: Vec<&mut HoldRow> =
-        books.holds.values_mut().filter(|hold| hold.dirty).map(|hold| &mut hold.row).collect();
-    for hold in &mut holds {
-        hold.seal = hold.computed_seal();
+    for hold in books.holds.values_mut().filter(|hold| hold.dirty) {
+        hold.row.seal = hold.row.computed_seal();
     }
-    let mut wrote = write(connection, ACCOUNTS, &dirty(books.accounts.values())).await?;
-    wrote |= write(connection, TRANSFERS, &books.new_transfers).await?;
-    wrote |= write(connection, ENTRIES, &books.new_entries).await?;
-    wrote |= write(connection, CHARGES, &books.new_charges).await?;
-    wrote |= write(connection, HOLDS, &holds).await?;
-    wrote |= write(connection, KEYS, &dirty(books.keys.values())).await?;
+    let mut wrote = write(connection, &dirty(books.accounts.values())).await?;
+    wrote |= write(connection, &all(&books.new_transfers)).await?;
+    wrote |= write(connection, &all(&books.new_entries)).await?;
+    wrote |= write(connection, &all(&books.new_charges)).await?;
+    wrote |= write(connection, &dirty(books.holds.values())).await?;
+    wrote |= write(connection, &dirty(books.keys.values())).await?;
     Ok(wrote)
 }
 
@@ -70,14 +125,19 @@ fn dirty<'a, T: 'a>(rows: impl Iterator<Item = &'a Tracked<T>>) -> Vec<&'a T> {
     rows.filter(|tracked| tracked.dirty).map(|tracked| &tracked.row).collect()
 }
 
-async fn write<T: Serialize + Sync>(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    rows: &[T],
-) -> Result<bool, LedgerError> {
-    if rows.is_empty() {
-        return Ok(false);
+fn all<T>(rows: &[T]) -> Vec<&T> {
+    rows.iter().collect()
+}
+
+async fn write<T: Row>(connection: &mut SqliteConnection, rows: &[&T]) -> Result<bool, LedgerError> {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let size = usize::try_from(rest.len().ilog2()).unwrap_or(0).min(LARGEST);
+        let (group, others) = rest.split_at(1 << size);
+        let sql = AssertSqlSafe(Arc::clone(&T::statements()[size]));
+        let insert = group.iter().fold(sqlx::query(sql), |insert, row| row.bind(insert));
+        insert.execute(&mut *connection).await?;
+        rest = others;
     }
-    sqlx::query(sql).bind(serde_json::to_string(rows)?).execute(connection).await?;
-    Ok(true)
+    Ok(!rows.is_empty())
 }
