@@ -1,0 +1,211 @@
+//! How a node does, by its own word and by what the gateway sees.
+//!
+//! Read for every choice and written from many tasks, so: atomics, each of which is true by itself. Nothing here needs
+//! two of them to be of the same moment.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::clock;
+use crate::offer::Load;
+
+/// How long a node is left alone after its first failure, in milliseconds. Doubles with each further one in a row.
+const FIRST_REST_MS: u64 = 500;
+/// How long a node is left alone at most, in milliseconds.
+const LONGEST_REST_MS: u64 = 30_000;
+
+/// The numbers of one node.
+#[derive(Debug, Default)]
+pub struct NodeStats {
+    running: AtomicU32,
+    waiting: AtomicU32,
+    free_slots: AtomicU32,
+    ttft_ms: AtomicU32,
+    tokens_per_second_milli: AtomicU64,
+    last_seen_ms: AtomicU64,
+    round_trip_us: AtomicU32,
+    draining: AtomicBool,
+    departed: AtomicBool,
+    in_flight: AtomicU32,
+    failures: AtomicU32,
+    last_failure_ms: AtomicU64,
+}
+
+impl NodeStats {
+    pub(crate) fn new() -> Self {
+        let stats = Self::default();
+        stats.last_seen_ms.store(clock::now_ms(), Relaxed);
+        stats
+    }
+
+    /// Takes what a node says of itself.
+    pub fn report(&self, load: &Load) {
+        self.running.store(load.running, Relaxed);
+        self.waiting.store(load.waiting, Relaxed);
+        self.free_slots.store(load.free_slots, Relaxed);
+        self.ttft_ms.store(load.ttft_ms, Relaxed);
+        self.tokens_per_second_milli.store(load.tokens_per_second_milli, Relaxed);
+    }
+
+    /// What the node last said of itself.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            running: self.running.load(Relaxed),
+            waiting: self.waiting.load(Relaxed),
+            free_slots: self.free_slots.load(Relaxed),
+            ttft_ms: self.ttft_ms.load(Relaxed),
+            tokens_per_second_milli: self.tokens_per_second_milli.load(Relaxed),
+        }
+    }
+
+    /// Milliseconds to the first token, by the node's word. 0: not known.
+    #[must_use]
+    pub fn ttft_ms(&self) -> u32 {
+        self.ttft_ms.load(Relaxed)
+    }
+
+    /// Requests at the node: those that it tells of, or those of this gateway alone where they are more, because a report
+    /// lags behind.
+    #[must_use]
+    pub fn occupied(&self) -> u32 {
+        let reported = self.running.load(Relaxed).saturating_add(self.waiting.load(Relaxed));
+        reported.max(self.in_flight())
+    }
+
+    /// Requests of this gateway at the node.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// A request goes to the node. Call [`end`](Self::end) once for it.
+    pub fn begin(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    /// A request at the node is over.
+    pub fn end(&self) {
+        // One more end than beginnings is a mistake of the caller; it must not look like four thousand million requests.
+        let _ = self.in_flight.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1));
+    }
+
+    /// The node failed a request.
+    pub fn record_failure(&self) {
+        self.failures.fetch_add(1, Relaxed);
+        self.last_failure_ms.store(clock::now_ms(), Relaxed);
+    }
+
+    /// The node served a request: earlier failures are forgiven.
+    pub fn record_success(&self) {
+        if self.failures.load(Relaxed) != 0 {
+            self.failures.store(0, Relaxed);
+        }
+    }
+
+    /// Failures since the last success.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Relaxed)
+    }
+
+    /// When the node last failed, on the clock of [`Directory::now_ms`](super::Directory::now_ms). None: never.
+    #[must_use]
+    pub fn last_failure_ms(&self) -> Option<u64> {
+        Some(self.last_failure_ms.load(Relaxed)).filter(|time| *time != 0)
+    }
+
+    /// When the node last said anything, on the clock of [`Directory::now_ms`](super::Directory::now_ms).
+    #[must_use]
+    pub fn last_seen_ms(&self) -> u64 {
+        self.last_seen_ms.load(Relaxed)
+    }
+
+    /// Microseconds from a probe to its answer, lately. 0: not known.
+    #[must_use]
+    pub fn round_trip_us(&self) -> u32 {
+        self.round_trip_us.load(Relaxed)
+    }
+
+    /// Whether the node wants no further requests.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Whether requests should go to it at this time of the clock of
+    /// [`Directory::now_ms`](super::Directory::now_ms): it is there, takes requests, and is not resting after failures.
+    #[must_use]
+    pub fn is_healthy(&self, now_ms: u64) -> bool {
+        if self.departed.load(Relaxed) || self.is_draining() {
+            return false;
+        }
+        let failures = self.failures();
+        if failures == 0 {
+            return true;
+        }
+        let doublings = (failures - 1).min(16);
+        let rest = (FIRST_REST_MS << doublings).min(LONGEST_REST_MS);
+        now_ms.saturating_sub(self.last_failure_ms.load(Relaxed)) >= rest
+    }
+
+    pub(crate) fn seen(&self) {
+        self.last_seen_ms.store(clock::now_ms(), Relaxed);
+    }
+
+    pub(crate) fn set_round_trip(&self, round_trip: std::time::Duration) {
+        self.round_trip_us.store(u32::try_from(round_trip.as_micros()).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    pub(super) fn set_draining(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    pub(super) fn set_departed(&self) {
+        self.departed.store(true, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_rests_longer_with_each_failure() {
+        let stats = NodeStats::new();
+        assert!(stats.is_healthy(clock::now_ms()));
+        for (failures, rest_ms) in [(1, 500), (2, 1000), (3, 2000)] {
+            stats.record_failure();
+            assert_eq!(stats.failures(), failures);
+            tokio::time::advance(Duration::from_millis(rest_ms - 2)).await;
+            assert!(!stats.is_healthy(clock::now_ms()), "after {failures} failures");
+            tokio::time::advance(Duration::from_millis(3)).await;
+            assert!(stats.is_healthy(clock::now_ms()), "after {failures} failures");
+        }
+        stats.record_failure();
+        stats.record_success();
+        assert!(stats.is_healthy(clock::now_ms()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_rest_is_longer_than_half_a_minute() {
+        let stats = NodeStats::new();
+        (0..1000).for_each(|_| stats.record_failure());
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert!(!stats.is_healthy(clock::now_ms()));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(stats.is_healthy(clock::now_ms()));
+    }
+
+    #[test]
+    fn the_larger_of_both_counts_is_believed() {
+        let stats = NodeStats::new();
+        stats.report(&Load { running: 2, waiting: 1, ..Load::default() });
+        assert_eq!(stats.occupied(), 3);
+        (0..5).for_each(|_| stats.begin());
+        assert_eq!(stats.occupied(), 5);
+        (0..9).for_each(|_| stats.end());
+        assert_eq!((stats.in_flight(), stats.occupied()), (0, 3));
+    }
+}

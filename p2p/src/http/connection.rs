@@ -1,0 +1,73 @@
+//! One stream with HTTP on it, seen from the client.
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::AbortHandle;
+use tracing::trace;
+
+use super::RequestBody;
+use crate::streams::PeerStream;
+
+/// Bytes of an answer's head, and of what is read at a time, at most.
+const MAX_BUFFER: usize = 64 << 10;
+/// Headers of an answer at most.
+const MAX_HEADERS: usize = 64;
+
+/// How a request on this connection failed.
+pub(super) enum Failed {
+    /// Nothing of it was sent; here it is again.
+    Unsent(Request<RequestBody>),
+    /// Some of it may have been.
+    Unknown(hyper::Error),
+}
+
+/// A stream that takes one request after the other. Dropping it closes the stream at once, whatever is under way on it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sender: SendRequest<RequestBody>,
+    driver: AbortHandle,
+    /// The place among the streams to the peer.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    pub(super) async fn new(stream: PeerStream, place: OwnedSemaphorePermit) -> Result<Self, hyper::Error> {
+        let (sender, connection) = Builder::new()
+            .max_buf_size(MAX_BUFFER)
+            .max_headers(MAX_HEADERS)
+            .handshake::<_, RequestBody>(TokioIo::new(stream))
+            .await?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                trace!(%error, "a stream to a peer broke");
+            }
+        });
+        Ok(Self { sender, driver: driver.abort_handle(), _place: place })
+    }
+
+    /// Whether it can take a request, once what came before is over. False where it has closed.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// Whether it is known to be closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failed> {
+        self.sender.try_send_request(request).await.map_err(|mut failed| match failed.take_message() {
+            Some(request) => Failed::Unsent(request),
+            None => Failed::Unknown(failed.into_error()),
+        })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

@@ -1,0 +1,28 @@
+//! Why a peer does not start.
+
+use libp2p::Multiaddr;
+
+/// Why a peer does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address as configured.
+        address: Multiaddr,
+        /// Why not.
+        reason: String,
+    },
+    /// The encryption of connections cannot be set up.
+    #[error("connections cannot be encrypted: {0}")]
+    Encryption(String),
+    /// A gateway without an address.
+    #[error("no address to listen on; nodes need one to dial, such as /ip4/0.0.0.0/tcp/4100")]
+    NoAddress,
+    /// A node that cannot find any gateway.
+    #[error("no gateway to dial: name one by its multiaddr, or let mDNS look for one")]
+    NoGateway,
+    /// The node's own offer breaks a bound.
+    #[error("the offer cannot be made: {0}")]
+    Offer(#[from] crate::OfferError),
+}

@@ -1,0 +1,136 @@
+//! One libp2p swarm and the task that drives it.
+//!
+//! Everything that is said to the swarm goes through a short bounded queue, because a swarm can only be touched by its
+//! own task; streams do not, because opening one must not wait behind dials and discovery.
+
+mod behaviour;
+mod blocked;
+mod dial;
+mod driver;
+mod error;
+mod limits;
+mod listen;
+mod transport;
+
+use std::time::Duration;
+
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub(crate) use dial::DialFailed;
+use driver::{Command, Driver};
+pub use error::StartError;
+
+use crate::identity::Identity;
+use crate::streams::{InboundStream, StreamLimits, Streams, streams};
+
+/// Commands that wait for the swarm's task.
+const MAX_COMMANDS: usize = 256;
+/// Findings that wait to be looked at; more are dropped, and come again.
+const MAX_FINDINGS: usize = 64;
+
+/// What a swarm is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct NetworkConfig {
+    /// Where to listen. None of them: only dial.
+    pub(crate) listen: Vec<Multiaddr>,
+    /// Whether to look for peers, and to be found, on the local network.
+    pub(crate) mdns: bool,
+    /// Connections at a time; further ones are refused.
+    pub(crate) max_connections: usize,
+    /// Bounds on streams.
+    pub(crate) streams: StreamLimits,
+    /// The protocols whose streams are taken.
+    pub(crate) protocols: Vec<StreamProtocol>,
+}
+
+/// What was seen on the local network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// A peer at an address.
+    Found(PeerId, Multiaddr),
+    /// It is not seen there any more.
+    Lost(PeerId, Multiaddr),
+}
+
+/// A running swarm and its ends.
+pub(crate) struct Started {
+    pub(crate) network: Network,
+    pub(crate) streams: Streams,
+    /// Streams that peers opened, by protocol in the order of the configuration.
+    pub(crate) inbound: Vec<mpsc::Receiver<InboundStream>>,
+    /// Peers on the local network.
+    pub(crate) findings: mpsc::Receiver<Finding>,
+    /// Ends when the swarm has stopped.
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// Talks to a running swarm. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    commands: mpsc::Sender<Command>,
+    addresses: watch::Receiver<Vec<Multiaddr>>,
+}
+
+/// Starts a swarm. It is listening when this returns.
+///
+/// # Errors
+/// `StartError` naming the address where listening is not possible.
+pub(crate) async fn start(identity: &Identity, config: NetworkConfig) -> Result<Started, StartError> {
+    let (streams, behaviour, inbound) = streams(config.streams, &config.protocols);
+    let mut swarm = transport::swarm(identity, &config, behaviour)?;
+    let addresses = listen::listen(&mut swarm, &config.listen).await?;
+    let (commands, received) = mpsc::channel(MAX_COMMANDS);
+    let (found, findings) = mpsc::channel(MAX_FINDINGS);
+    let (address_sender, addresses) = watch::channel(addresses);
+    let task = tokio::spawn(Driver::new(swarm, received, found, address_sender).run());
+    Ok(Started { network: Network { commands, addresses }, streams, inbound, findings, task })
+}
+
+impl Network {
+    /// Where this peer listens at the moment, ending in its `/p2p/…`.
+    pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
+        self.addresses.borrow().clone()
+    }
+
+    /// Connects to a peer: to a known one at any of these addresses, to an unknown one at the first.
+    ///
+    /// # Errors
+    /// `DialFailed` in words.
+    pub(crate) async fn dial(&self, peer: Option<PeerId>, addresses: Vec<Multiaddr>) -> Result<PeerId, DialFailed> {
+        let dial = match (peer, addresses.into_iter()) {
+            (Some(peer), addresses) => DialOpts::peer_id(peer).addresses(addresses.collect()).build(),
+            (None, mut addresses) => match addresses.next() {
+                Some(address) => DialOpts::unknown_peer_id().address(address).build(),
+                None => return Err(DialFailed::NoAddress),
+            },
+        };
+        let (reply, connected) = oneshot::channel();
+        self.commands.send(Command::Dial { dial, reply }).await.map_err(|_| DialFailed::Stopped)?;
+        connected.await.unwrap_or(Err(DialFailed::Stopped))
+    }
+
+    /// Closes one connection. Does nothing where it is closed already.
+    pub(crate) async fn close(&self, connection: ConnectionId) {
+        // A swarm that has stopped has no connections.
+        let _ = self.commands.send(Command::Close(connection)).await;
+    }
+
+    /// Closes all connections of a peer.
+    pub(crate) async fn disconnect(&self, peer: PeerId) {
+        let _ = self.commands.send(Command::Disconnect(peer)).await;
+    }
+
+    /// Closes all connections of a peer and takes none from it for a while.
+    pub(crate) async fn block(&self, peer: PeerId, duration: Duration) {
+        let _ = self.commands.send(Command::Block(peer, duration)).await;
+    }
+
+    /// Closes all connections and stops listening. The swarm's task ends then.
+    pub(crate) async fn stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}

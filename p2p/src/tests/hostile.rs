@@ -1,0 +1,165 @@
+//! Nodes that break the protocol, over real connections.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+use super::support::{PATIENCE, TCP, TRANSPORTS, gateway, gateway_with, node, request, until, until_routable};
+use crate::clock::unix_ms;
+use crate::network::{self, NetworkConfig, Started};
+use crate::offer::tests::offer;
+use crate::streams::{CONTROL, HTTP, OpenError, PeerStream, StreamLimits};
+use crate::wire::{Advert, FrameReader, FromGateway, FromNode, LoadBody, sign_advert, write_frame};
+use crate::{GatewayPeer, GatewayPeerConfig, Identity};
+
+/// A peer that a test plays by hand.
+struct Peer {
+    identity: Identity,
+    started: Started,
+}
+
+async fn peer() -> Peer {
+    peer_with(StreamLimits::default()).await
+}
+
+async fn peer_with(streams: StreamLimits) -> Peer {
+    let identity = Identity::generate();
+    let config = NetworkConfig { listen: Vec::new(), mdns: false, max_connections: 8, streams, protocols: vec![HTTP] };
+    let started = network::start(&identity, config).await.unwrap();
+    Peer { identity, started }
+}
+
+impl Peer {
+    async fn control(&self, gateway: &GatewayPeer) -> Result<PeerStream, OpenError> {
+        let dialled = self.started.network.dial(Some(gateway.peer_id()), gateway.addresses()).await;
+        dialled.map_err(|_| OpenError::NotConnected)?;
+        self.started.streams.open(gateway.peer_id(), CONTROL).await
+    }
+
+    async fn advertise(&self, stream: &mut PeerStream) {
+        let advert =
+            Advert { seq: 1, issued_at_ms: unix_ms(), expires_at_ms: unix_ms() + 60_000, offer: offer("m", 5) };
+        let signed = sign_advert(&advert, &self.identity).unwrap();
+        write_frame(stream, FromNode::Advert(signed)).await.unwrap();
+    }
+}
+
+/// Reads until the gateway ends the stream.
+async fn until_closed(stream: PeerStream) {
+    let mut reader = FrameReader::new(stream);
+    timeout(PATIENCE, async { while let Ok(Some(_)) = reader.next::<FromGateway>().await {} }).await.unwrap();
+}
+
+/// Whether the gateway takes a control stream, trying until the answer is the expected one.
+async fn until_takes(peer: &Peer, gateway: &GatewayPeer, expected: bool) {
+    let tries = async { while peer.control(gateway).await.is_ok() != expected {} };
+    timeout(PATIENCE, tries).await.expect("the gateway should have changed its mind");
+}
+
+#[tokio::test]
+async fn three_oversized_frames_block_a_peer_and_nobody_else() {
+    for transport in TRANSPORTS {
+        let gateway = gateway(transport).await;
+        let honest = node(gateway.addresses()).await;
+        until_routable(&gateway, honest.peer.peer_id()).await;
+        let evil = peer().await;
+        for offence in 1..=3 {
+            let mut stream = evil.control(&gateway).await.unwrap_or_else(|error| panic!("{offence}: {error}"));
+            stream.write_all(&65_537_u32.to_be_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            until_closed(stream).await;
+            evil.started.network.disconnect(gateway.peer_id()).await;
+        }
+        until_takes(&evil, &gateway, false).await;
+        assert!(gateway.client().send(honest.peer.peer_id(), request("/echo", "x")).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_flood_ends_the_connection_and_the_node_is_out() {
+    let gateway = gateway(TCP).await;
+    let evil = peer().await;
+    let mut stream = evil.control(&gateway).await.unwrap();
+    evil.advertise(&mut stream).await;
+    until_routable(&gateway, evil.identity.peer_id()).await;
+    let flood = async { while write_frame(&mut stream, FromNode::Load(LoadBody::default())).await.is_ok() {} };
+    timeout(PATIENCE, flood).await.expect("the flood went on");
+    until(&gateway, |snapshot| snapshot.is_empty()).await;
+    until_takes(&evil, &gateway, false).await;
+}
+
+#[tokio::test]
+async fn a_second_control_stream_on_a_connection_is_an_offence() {
+    let gateway = gateway(TCP).await;
+    let evil = peer().await;
+    let mut first = evil.control(&gateway).await.unwrap();
+    evil.advertise(&mut first).await;
+    until_routable(&gateway, evil.identity.peer_id()).await;
+    for _ in 0..3 {
+        assert!(evil.started.streams.open(gateway.peer_id(), CONTROL).await.is_err());
+    }
+    until_closed(first).await;
+    until(&gateway, |snapshot| snapshot.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_gateway_serves_no_requests() {
+    let gateway = gateway(TCP).await;
+    let evil = peer().await;
+    let _control = evil.control(&gateway).await.unwrap();
+    let opened = evil.started.streams.open(gateway.peer_id(), HTTP).await;
+    assert!(matches!(opened, Err(OpenError::Unsupported)), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_serves_nothing_leaves_requests_unsent() {
+    for transport in TRANSPORTS {
+        let streams = StreamLimits { open_timeout: Duration::from_millis(300), ..StreamLimits::default() };
+        let config = GatewayPeerConfig { streams, ..GatewayPeerConfig::default() };
+        let gateway = gateway_with(transport, config).await.unwrap();
+
+        let mut closing = peer().await;
+        closing.started.inbound.clear();
+        let _control = closing.control(&gateway).await.unwrap();
+        let error = gateway.client().send(closing.identity.peer_id(), request("/echo", "x")).await.unwrap_err();
+        assert!(error.is_not_sent(), "{transport}: {error}");
+
+        // It queues the stream and never serves it.
+        let idle = peer().await;
+        let _control = idle.control(&gateway).await.unwrap();
+        let client = gateway.client().clone();
+        let peer_id = idle.identity.peer_id();
+        let waiting = tokio::spawn(async move { client.send(peer_id, request("/echo", "x")).await });
+        let error = timeout(PATIENCE, waiting).await.unwrap().unwrap().unwrap_err();
+        assert!(error.is_not_sent() && error.to_string().contains("in time"), "{transport}: {error}");
+
+        let error = gateway.client().send(Identity::generate().peer_id(), request("/echo", "x")).await.unwrap_err();
+        assert!(error.is_not_sent() && error.to_string().contains("not connected"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn streams_beyond_a_peers_bound_are_refused_unsent() {
+    let gateway = gateway(TCP).await;
+    let limits = StreamLimits { max_inbound_per_peer: 4, ..StreamLimits::default() };
+    let mut bounded = peer_with(limits).await;
+    let _control = bounded.control(&gateway).await.unwrap();
+    let mut inbound = bounded.started.inbound.remove(0);
+    let peer_id = bounded.identity.peer_id();
+    let mut held = Vec::new();
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let client = gateway.client().clone();
+        waiting.push(tokio::spawn(async move { client.send(peer_id, request("/echo", "x")).await.map(drop) }));
+        held.push(inbound.recv().await.unwrap().serve().await.unwrap());
+    }
+    let error = gateway.client().send(peer_id, request("/echo", "x")).await.unwrap_err();
+    assert!(error.is_not_sent(), "{error}");
+    // The others were sent, and nobody can know what became of them.
+    drop(held);
+    for request in waiting {
+        let error = request.await.unwrap().unwrap_err();
+        assert!(!error.is_not_sent(), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Whole peers on the loopback interface, over both transports.
+
+mod hostile;
+mod http;
+mod meeting;
+mod support;
