@@ -26,10 +26,10 @@ use super::body;
 use crate::Gateway;
 use crate::auth::Principal;
 use crate::catalog::CatalogModel;
-use crate::dispatch::{Dispatched, Timeouts, dispatch, request_for_nodes};
+use crate::dispatch::{Attempts, Dispatched, Timeouts, dispatch, request_for_nodes};
 use crate::estimate::{Estimate, insufficient_credit};
 use crate::layers::RequestId;
-use crate::meter::{AnswerCount, Bill, MeteredAnswer, Seller, Step};
+use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Seller, Step};
 use crate::route::{Need, Pick, Refusal, rank};
 
 /// `POST /v1/chat/completions`.
@@ -71,25 +71,46 @@ async fn answer(
     let prompt = TokenCount::new(estimate.prompt, 0, 0);
     let limit = affordable_completion(&dearest, gateway.fee, prompt, hold.amount()).min(estimate.completion);
 
-    // Dispatch: until one node begins to answer. A failure here drops the hold, which gives it back.
+    // Dispatch: until one node begins to answer. A failure here drops the bill and its hold, which gives it back.
     let sent =
         request_for_nodes(&request, limit).map_err(|cause| internal("a request could not be written", &cause))?;
+    let mut bill = Bill::new(hold, principal.key.clone(), request.model.clone(), gateway.fee, estimate.prompt);
     let gateway_time = started.elapsed();
     metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
     let timeouts = Timeouts { first_token: Duration::from_secs(gateway.config.first_token_timeout_s) };
-    let dispatched = dispatch(gateway.peers.client(), picks, &sent, limit, timeouts).await?;
-
-    // Meter and capture: from here on the answer settles its own bill.
-    let headers = peerway_headers(&dispatched, gateway_time);
-    let seller = seller(&dispatched.pick)?;
-    let bill = Bill::new(hold, principal.key.clone(), request.model.clone(), gateway.fee, estimate.prompt);
-    let count = AnswerCount::new(model.counter(), limit);
     let patience = Duration::from_secs(gateway.config.next_token_timeout_s);
-    let metered = MeteredAnswer::new(dispatched.answer, seller, bill, count, (id, request.model.clone()), patience);
-    let mut response =
-        if request.is_stream() { streamed(metered, request.wants_usage_chunk()) } else { whole(metered).await? };
-    response.headers_mut().extend(headers);
-    Ok(response)
+    let delivery = if request.is_stream() { Delivery::Streamed } else { Delivery::Whole };
+    let mut attempts = Attempts::new(picks);
+    loop {
+        let dispatched = dispatch(gateway.peers.client(), &mut attempts, &sent, limit, timeouts).await?;
+
+        // Meter and capture: from here on the answer settles its own bill.
+        let headers = peerway_headers(&dispatched, gateway_time);
+        let seller = seller(&dispatched.pick)?;
+        let count = AnswerCount::new(model.counter(), limit);
+        let name = (id, request.model.clone());
+        let metered = MeteredAnswer::new(dispatched.answer, seller, bill, count, name, (delivery, patience));
+        let mut response = match delivery {
+            Delivery::Streamed => streamed(metered, request.wants_usage_chunk()),
+            Delivery::Whole => match whole(metered).await {
+                Ok(response) => response,
+                // The caller has seen nothing yet: another node may still answer.
+                Err(broken) if attempts.are_used_up() => return Err(broken.error),
+                Err(broken) => {
+                    bill = broken.bill;
+                    continue;
+                }
+            },
+        };
+        response.headers_mut().extend(headers);
+        return Ok(response);
+    }
+}
+
+/// A whole answer that broke before its end, and the bill that is still to be earned.
+struct Broken {
+    error: ApiError,
+    bill: Bill,
 }
 
 fn pick(gateway: &Gateway, model: &CatalogModel, estimate: &Estimate) -> Result<Vec<Pick>, ApiError> {
@@ -173,20 +194,27 @@ fn streamed(metered: MeteredAnswer, with_usage: bool) -> Response {
     response
 }
 
-async fn whole(mut metered: MeteredAnswer) -> Result<Response, ApiError> {
+async fn whole(mut metered: MeteredAnswer) -> Result<Response, Broken> {
     let mut assembler = Assembler::default();
     let usage = loop {
         match metered.next().await {
             Some(Step::Chunk(chunk)) => assembler.push(chunk),
             Some(Step::End(usage)) => break usage,
-            Some(Step::Broken(error)) => return Err(error),
-            None => return Err(ApiError::new(ErrorKind::NodeFailed, "The node's answer ended early. Try again.")),
+            Some(Step::Broken(error)) => return Err(Broken { error, bill: metered.take_bill() }),
+            None => {
+                let error = ApiError::new(ErrorKind::NodeFailed, "The node's answer ended early. Try again.");
+                return Err(Broken { error, bill: metered.take_bill() });
+            }
         }
     };
     let provider = metered.head().provider.clone();
-    let completion = assembler.finish().map_err(|cause| internal("an answer ended without its end", &cause))?;
-    let completion = ChatCompletion { usage: Some(usage), provider, ..completion };
-    let json = serde_json::to_vec(&completion).map_err(|cause| internal("an answer could not be written", &cause))?;
+    let written = assembler.finish().map_err(|cause| internal("an answer ended without its end", &cause)).and_then(
+        |completion| {
+            let completion = ChatCompletion { usage: Some(usage), provider, ..completion };
+            serde_json::to_vec(&completion).map_err(|cause| internal("an answer could not be written", &cause))
+        },
+    );
+    let json = written.map_err(|error| Broken { error, bill: metered.take_bill() })?;
     let mut response = Response::new(Body::from(json));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use peerway_billing::{Ledger, OwnerId, Till, TillConfig};
-use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity};
+use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity, parse_multiaddr};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -78,7 +78,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let catalog = Arc::new(Catalog::open(config.data_dir.join(CATALOG_FOLDER))?);
     let ledger = Ledger::open(config.data_dir.join(LEDGER_FILE)).await?;
     let till = Till::open(ledger.clone(), till_config(&config, &identity)?).await?;
-    let peers = GatewayPeer::start(&identity, peer_config(&config)?).await?;
+    let peer_id = identity.peer_id();
+    let peers = GatewayPeer::start(identity, peer_config(&config)?).await?;
     let admin = AdminSocket::bind(config.data_dir.join(ADMIN_SOCKET)).context("cannot make the admin socket")?;
 
     let stopping = CancellationToken::new();
@@ -102,7 +103,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     for address in gateway.peers.addresses() {
         info!(%address, "nodes can dial");
     }
-    info!(listen = %listener.local_addr()?, peer = %identity.peer_id(), "gateway is up");
+    info!(listen = %listener.local_addr()?, peer = %peer_id, "gateway is up");
 
     let limits = ServerLimits {
         max_connections: gateway.config.max_connections,
@@ -128,7 +129,7 @@ fn till_config(config: &ServeConfig, identity: &Identity) -> anyhow::Result<Till
 }
 
 fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {
-    let parse = |address: &String| address.parse().with_context(|| format!("p2p_listen: `{address}` is no multiaddr"));
+    let parse = |address: &String| parse_multiaddr(address).context("p2p_listen");
     let listen = config.p2p_listen.iter().map(parse).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(GatewayPeerConfig { listen, mdns: config.mdns, max_nodes: config.max_nodes, ..GatewayPeerConfig::default() })
 }

@@ -38,7 +38,8 @@ pub enum NodeFault {
 #[derive(Debug)]
 pub struct NodeAnswer {
     candidate: Candidate,
-    body: ResponseBody,
+    /// None once it is over.
+    body: Option<ResponseBody>,
     decoder: Decoder,
     /// The first piece, awaited before the caller was answered.
     first: Option<ChatChunk>,
@@ -70,7 +71,7 @@ impl NodeAnswer {
     pub(super) fn new(candidate: Candidate, body: ResponseBody, limit: u64, in_flight: InFlight) -> Self {
         Self {
             candidate,
-            body,
+            body: Some(body),
             decoder: Decoder::new(MAX_EVENT),
             first: None,
             pieces_left: limit.saturating_mul(2).saturating_add(64),
@@ -114,12 +115,17 @@ impl NodeAnswer {
         loop {
             if let Some(event) = self.decoder.next_event().map_err(|_| NodeFault::Garbage("an event without end"))? {
                 if event == DONE {
+                    // All that matters has come: the stream can take the next request.
+                    if let Some(body) = self.body.take() {
+                        body.recycle();
+                    }
                     return Ok(None);
                 }
                 self.pieces_left = self.pieces_left.checked_sub(1).ok_or(NodeFault::Garbage("it does not end"))?;
                 return Ok(Some(event));
             }
-            match self.body.frame().await {
+            let Some(body) = &mut self.body else { return Ok(None) };
+            match body.frame().await {
                 None => return Ok(None),
                 Some(Err(_)) => return Err(NodeFault::Disconnected),
                 Some(Ok(frame)) => {

@@ -66,21 +66,54 @@ pub fn request_for_nodes(request: &ChatRequest, completion_limit: u64) -> Result
     serde_json::to_vec(&sent).map(Bytes::from)
 }
 
-/// Tries the picks in their order until one begins to answer. Nothing has been shown to the caller until then and
-/// nothing is charged for what was not shown, so the next node may do the work again.
+/// The nodes that are left to try for a request.
+#[derive(Debug)]
+pub struct Attempts {
+    picks: std::vec::IntoIter<Pick>,
+    tried: usize,
+    /// Every node so far had no room; none failed.
+    all_busy: bool,
+}
+
+impl Attempts {
+    /// All of them, the best first.
+    #[must_use]
+    pub fn new(picks: Vec<Pick>) -> Self {
+        Self { picks: picks.into_iter(), tried: 0, all_busy: true }
+    }
+
+    /// Whether none is left.
+    #[must_use]
+    pub fn are_used_up(&self) -> bool {
+        self.picks.len() == 0
+    }
+
+    fn error(&self) -> ApiError {
+        let tried = self.tried;
+        if self.all_busy {
+            let message = format!("All {tried} nodes that were tried are busy. Try again.");
+            return ApiError::new(ErrorKind::NoHealthyNode, message);
+        }
+        let message = format!("None of the {tried} nodes that were tried answered. You were not charged; try again.");
+        ApiError::new(ErrorKind::NodeFailed, message)
+    }
+}
+
+/// Tries nodes in their order until one begins to answer. Nothing has been shown to the caller until then and nothing
+/// is charged for what was not shown, so the next node may do the work again.
 ///
 /// # Errors
 /// The caller's own mistake where a node names one, `NoHealthyNode` where all are busy, `NodeFailed` otherwise.
 pub async fn dispatch(
     client: &Client,
-    picks: Vec<Pick>,
+    attempts: &mut Attempts,
     body: &Bytes,
     completion_limit: u64,
     timeouts: Timeouts,
 ) -> Result<Dispatched, ApiError> {
-    let mut all_busy = true;
-    let tried = picks.len();
-    for (failed_attempts, pick) in picks.into_iter().enumerate() {
+    for pick in attempts.picks.by_ref() {
+        let failed_attempts = attempts.tried;
+        attempts.tried += 1;
         let node = pick.candidate.peer_id();
         let started = Instant::now();
         match attempt(client, &pick, body.clone(), completion_limit, timeouts).await {
@@ -102,16 +135,11 @@ pub async fn dispatch(
                 metrics::counter!("peerway_attempts_total", "result" => "failed").increment(1);
                 warn!(%node, why, "node failed before its answer began; trying the next");
                 pick.candidate.stats().record_failure();
-                all_busy = false;
+                attempts.all_busy = false;
             }
         }
     }
-    Err(if all_busy {
-        ApiError::new(ErrorKind::NoHealthyNode, format!("All {tried} nodes that were tried are busy. Try again."))
-    } else {
-        let message = format!("None of the {tried} nodes that were tried answered. You were not charged; try again.");
-        ApiError::new(ErrorKind::NodeFailed, message)
-    })
+    Err(attempts.error())
 }
 
 async fn attempt(

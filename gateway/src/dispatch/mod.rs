@@ -8,4 +8,4 @@ mod answer;
 mod attempt;
 
 pub use answer::{NodeAnswer, NodeFault};
-pub use attempt::{Dispatched, Timeouts, dispatch, request_for_nodes};
+pub use attempt::{Attempts, Dispatched, Timeouts, dispatch, request_for_nodes};

@@ -15,6 +15,15 @@ use crate::layers::RequestId;
 /// How long a node has after the end of its answer to say what it used. It knows already.
 const USAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// When the caller sees the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Piece by piece: what was delivered before a failure is paid for.
+    Streamed,
+    /// At its end: a failure before that delivers nothing, costs nothing, and may be made good by another node.
+    Whole,
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub enum Step {
@@ -22,7 +31,7 @@ pub enum Step {
     Chunk(ChatChunk),
     /// The end, paid for.
     End(Usage),
-    /// The node failed; what was delivered is paid for.
+    /// The node failed. What a stream delivered is paid for.
     Broken(ApiError),
 }
 
@@ -35,6 +44,7 @@ pub struct MeteredAnswer {
     bill: Bill,
     count: AnswerCount,
     head: ChatChunk,
+    delivery: Delivery,
     next_token_timeout: Duration,
     claimed: Option<Usage>,
     state: State,
@@ -61,11 +71,18 @@ impl MeteredAnswer {
         bill: Bill,
         count: AnswerCount,
         (id, model): (RequestId, String),
-        next_token_timeout: Duration,
+        (delivery, next_token_timeout): (Delivery, Duration),
     ) -> Self {
         let mut head = ChatChunk::empty(format!("chatcmpl-{id}"), id.unix_seconds(), model);
         head.provider = Some(seller.node.clone());
-        Self { answer, seller, bill, count, head, next_token_timeout, claimed: None, state: State::Open }
+        Self { answer, seller, bill, count, head, delivery, next_token_timeout, claimed: None, state: State::Open }
+    }
+
+    /// The bill of a whole answer that broke, for the next node to earn.
+    #[must_use]
+    pub fn take_bill(&mut self) -> Bill {
+        self.state = State::Settled;
+        self.bill.take()
     }
 
     /// What every chunk of this answer begins with: id, model, time and node, without choices.
@@ -121,6 +138,11 @@ impl MeteredAnswer {
     fn give_up(&mut self, fault: &NodeFault) -> ApiError {
         warn!(node = %self.seller.node, %fault, "an answer broke off");
         self.answer.blame();
+        if self.delivery == Delivery::Whole {
+            self.state = State::Settled;
+            let message = format!("The answer broke off: {fault}. You were not charged; try again.");
+            return ApiError::new(ErrorKind::NodeFailed, message);
+        }
         let outcome = if matches!(fault, NodeFault::Silent) { Outcome::TimedOut } else { Outcome::NodeFailed };
         self.settle(outcome);
         let message = format!("The answer broke off: {fault}. Only what you received is charged.");

@@ -36,6 +36,18 @@ impl Bill {
         Self { hold: Some(hold), key, model, fee, prompt }
     }
 
+    /// The bill as it stands, to be settled by another answer; this one settles nothing any more.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self {
+            hold: self.hold.take(),
+            key: self.key.clone(),
+            model: std::mem::take(&mut self.model),
+            fee: self.fee,
+            prompt: self.prompt,
+        }
+    }
+
     /// Takes the price of what was delivered out of the hold and gives the rest back.
     ///
     /// `claimed` is what the node says; None where it did not come to say. Nothing delivered costs nothing. Returns
