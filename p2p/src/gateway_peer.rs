@@ -31,7 +31,7 @@ pub struct GatewayPeerConfig {
     pub max_connections: usize,
     /// The highest price of any kind that an advert may ask, in nano-USD per million tokens.
     pub max_price: i64,
-    /// Other gateways, of which nodes are told. At most 16 are told of.
+    /// Other gateways, of which nodes are told. At most 16.
     pub other_gateways: Vec<Multiaddr>,
     /// Bounds on streams.
     pub streams: StreamLimits,
@@ -78,6 +78,7 @@ impl GatewayPeer {
         if config.listen.is_empty() {
             return Err(StartError::NoAddress);
         }
+        StartError::unless_few(&config.other_gateways)?;
         let network_config = NetworkConfig {
             listen: config.listen,
             mdns: config.mdns,
@@ -96,7 +97,7 @@ impl GatewayPeer {
                 rules: Arc::new(Rules {
                     timings: config.control,
                     max_price: config.max_price,
-                    other_gateways: config.other_gateways.iter().take(16).map(Multiaddr::to_string).collect(),
+                    other_gateways: config.other_gateways.iter().map(Multiaddr::to_string).collect(),
                 }),
                 offences: Arc::new(Offences::default()),
                 max_sessions: config.max_connections,

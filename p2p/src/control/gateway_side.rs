@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split};
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, info};
 
 use super::ControlTimings;
@@ -111,6 +111,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
             self.say(FromGateway::Gateways(GatewaysBody { multiaddrs })).await?;
         }
         let mut probes = interval(self.rules.timings.heartbeat);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut dead_at = Instant::now() + self.rules.timings.node_silence;
         loop {
             tokio::select! {
@@ -168,6 +169,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
         }
         self.seq = Some(advert.seq);
         if let Err(error) = self.check(&advert) {
+            // The node no longer stands by what it offered before.
+            self.withdraw();
             return self.refuse(&error.reason, &error.field).await;
         }
         // The lifetime counts from its arrival, on our clock: the node's may be off.
@@ -248,12 +251,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
 
     /// An expired advert takes the node out; it may send a new one.
     fn on_expiry(&mut self) -> Result<(), End> {
-        if self.registration.take().is_none() {
+        if self.registration.is_none() {
             return Err(End::WithoutAdvert);
         }
         info!(peer = %self.peer, "node's advert expired");
-        self.valid_until = Instant::now() + WITHOUT_ADVERT;
+        self.withdraw();
         Ok(())
+    }
+
+    fn withdraw(&mut self) {
+        if self.registration.take().is_some() {
+            self.valid_until = Instant::now() + WITHOUT_ADVERT;
+        }
     }
 
     async fn offence(&mut self, what: &str) -> Result<(), End> {

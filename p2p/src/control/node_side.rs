@@ -204,7 +204,7 @@ where
 /// Waits for another value. Where nobody can set one any more the last one stays, so this waits forever.
 async fn next_change<T>(watched: &mut watch::Receiver<T>) {
     if watched.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

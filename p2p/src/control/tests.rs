@@ -151,7 +151,8 @@ async fn a_node_without_an_advert_is_not_kept() {
 async fn mistakes_are_refused_by_field_and_are_no_offence() {
     let mut session = Session::start(Directory::new(10));
     let good = session.advert(0, offer("m", 5));
-    let broken: [(&str, fn(&mut Advert)); 6] = [
+    type Change = fn(&mut Advert);
+    let broken: [(&str, Change); 6] = [
         ("models[0].ask.output", |advert| advert.offer.models[0].ask.output = MAX_PRICE + 1),
         ("models[1].id", |advert| advert.offer.models = vec![advert.offer.models[0].clone(); 2]),
         ("issued_at_ms", |advert| {
@@ -174,7 +175,7 @@ async fn mistakes_are_refused_by_field_and_are_no_offence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_advert_leaves_the_accepted_one() {
+async fn a_refused_advert_withdraws_the_accepted_one() {
     let mut session = Session::start(Directory::new(10));
     let advert = session.advert(1, offer("m", 5));
     session.say_advert(&advert).await;
@@ -182,7 +183,11 @@ async fn a_refused_advert_leaves_the_accepted_one() {
     let too_dear = session.advert(2, offer("m", MAX_PRICE));
     session.say_advert(&too_dear).await;
     assert_eq!(session.refused_field().await, "models[0].ask.output");
-    assert_eq!(session.directory.snapshot().candidates("m")[0].offer().ask.input, 5);
+    assert_eq!(session.routable(), 0, "nobody offers the old price any more");
+    let cheaper = session.advert(3, offer("m", 4));
+    session.say_advert(&cheaper).await;
+    assert_eq!(session.hear().await, Some(FromGateway::Accepted(Nonce { nonce: 3 })));
+    assert_eq!(session.directory.snapshot().candidates("m")[0].offer().ask.input, 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ impl Client {
                 Err(Failed::Unknown(error)) => return Err(SendError::Unknown(error)),
                 Err(Failed::Unsent(unsent)) => {
                     debug!(%peer, "an idle stream had closed; taking another");
-                    request = unsent;
+                    request = *unsent;
                 }
             }
         }

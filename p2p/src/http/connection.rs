@@ -1,11 +1,14 @@
 //! One stream with HTTP on it, seen from the client.
 
+use std::time::Duration;
+
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tracing::trace;
 
 use super::RequestBody;
@@ -16,10 +19,13 @@ const MAX_BUFFER: usize = 64 << 10;
 /// Headers of an answer at most.
 const MAX_HEADERS: usize = 64;
 
+/// Time for what came before to be over.
+const READY_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// How a request on this connection failed.
 pub(super) enum Failed {
     /// Nothing of it was sent; here it is again.
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
     /// Some of it may have been.
     Unknown(hyper::Error),
 }
@@ -48,9 +54,10 @@ impl Connection {
         Ok(Self { sender, driver: driver.abort_handle(), _place: place })
     }
 
-    /// Whether it can take a request, once what came before is over. False where it has closed.
+    /// Whether it can take a request. What came before is over but for its last few instructions; a peer that drags it
+    /// out, by never reading the rest of a request that it has answered, is not waited for. False where it has closed.
     pub(super) async fn is_ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        self.sender.is_ready() || matches!(timeout(READY_TIMEOUT, self.sender.ready()).await, Ok(Ok(())))
     }
 
     /// Whether it is known to be closed.
@@ -60,7 +67,7 @@ impl Connection {
 
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failed> {
         self.sender.try_send_request(request).await.map_err(|mut failed| match failed.take_message() {
-            Some(request) => Failed::Unsent(request),
+            Some(request) => Failed::Unsent(Box::new(request)),
             None => Failed::Unknown(failed.into_error()),
         })
     }

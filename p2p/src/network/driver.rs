@@ -7,7 +7,7 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, info, warn};
 
 use super::Finding;
@@ -54,6 +54,7 @@ impl Driver {
     /// Drives the swarm until it is told to stop, or nobody is left to tell it anything.
     pub(super) async fn run(mut self) {
         let mut review = interval(BLOCKS_REVIEWED);
+        review.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event),

@@ -2,6 +2,9 @@
 
 use libp2p::Multiaddr;
 
+/// Gateways that a configuration may name.
+pub(crate) const MAX_NAMED_GATEWAYS: usize = 16;
+
 /// Why a peer does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -22,7 +25,17 @@ pub enum StartError {
     /// A node that cannot find any gateway.
     #[error("no gateway to dial: name one by its multiaddr, or let mDNS look for one")]
     NoGateway,
+    /// More gateways are named than are taken.
+    #[error("{0} gateways are named; at most {MAX_NAMED_GATEWAYS} are taken")]
+    TooManyGateways(usize),
     /// The node's own offer breaks a bound.
     #[error("the offer cannot be made: {0}")]
     Offer(#[from] crate::OfferError),
+}
+
+impl StartError {
+    /// Checks how many gateways a configuration names.
+    pub(crate) fn unless_few(gateways: &[Multiaddr]) -> Result<(), Self> {
+        if gateways.len() > MAX_NAMED_GATEWAYS { Err(Self::TooManyGateways(gateways.len())) } else { Ok(()) }
+    }
 }

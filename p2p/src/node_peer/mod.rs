@@ -126,6 +126,7 @@ impl NodePeer {
         if config.gateways.is_empty() && !config.mdns {
             return Err(StartError::NoGateway);
         }
+        StartError::unless_few(&config.gateways)?;
         offer.borrow().check(i64::MAX)?;
         let network_config = NetworkConfig {
             listen: config.listen,

@@ -76,7 +76,7 @@ impl StatusBoard {
         let field = Some(field).filter(|field| !field.is_empty());
         self.0.send_modify(|status| {
             if let Some(entry) = status.gateways.iter_mut().find(|entry| entry.peer_id == gateway) {
-                // What it had taken before still counts only if it says so again.
+                // A refused advert withdraws the one before it.
                 entry.accepted &= field.is_none();
             }
             status.last_refusal = Some(Refusal { gateway, reason, field });

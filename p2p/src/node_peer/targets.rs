@@ -16,8 +16,6 @@ use super::keeper::{Keeping, Target};
 use crate::address::{parse_multiaddr, peer_of};
 use crate::network::Finding;
 
-/// Configured gateways at most.
-const MAX_CONFIGURED: usize = 16;
 /// Keepers at most.
 const MAX_TARGETS: usize = 48;
 /// Addresses of one target at most.
@@ -57,7 +55,7 @@ impl Targets {
     /// Runs until it is told to leave. All sessions are over then.
     pub(super) async fn run(mut self, mut findings: mpsc::Receiver<Finding>, leave: CancellationToken) {
         let configured = std::mem::take(&mut self.configured);
-        configured.into_iter().take(MAX_CONFIGURED).for_each(|address| self.add(None, address, true));
+        configured.into_iter().for_each(|address| self.add(None, address, true));
         loop {
             tokio::select! {
                 () = leave.cancelled() => break,

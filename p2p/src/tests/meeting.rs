@@ -172,6 +172,9 @@ async fn a_port_in_use_and_a_bad_address_are_named() {
     assert!(error.to_string().contains("/ip4/127.0.0.1/sctp/1"), "{error}");
     let error = GatewayPeer::start(Identity::generate(), GatewayPeerConfig::default()).await.unwrap_err();
     assert!(matches!(error, StartError::NoAddress));
+    let other_gateways = vec![TCP.parse().unwrap(); 17];
+    let too_many = GatewayPeerConfig { other_gateways, ..GatewayPeerConfig::default() };
+    assert!(matches!(gateway_with(TCP, too_many).await, Err(StartError::TooManyGateways(17))));
 }
 
 #[tokio::test]
