@@ -130,7 +130,7 @@ def test_models_are_listed_with_the_price_a_caller_pays(account, gateway, offici
     model = account.client.models.retrieve(REAL_MODEL)
     # 0.05 and 0.10 USD per million tokens, and 5 % on top.
     assert (model.pricing["prompt"], model.pricing["completion"]) == ("0.0000000525", "0.000000105")
-    assert model.context_length == 2048
+    assert model.context_length == 8192
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         httpx.get(f"{gateway.url}/v1/models/none", headers=account.headers).raise_for_status()
 
