@@ -79,13 +79,17 @@ async fn what_is_not_used_is_free_again_at_once() {
     let paid = first.capture(charge_of(30, 1000, "alice"));
     assert_eq!(paid, Split { total: nanos(33), operator: nanos(30), fee: nanos(3) });
     drop(admit(&till, "c", &account, 67).await.unwrap());
-    let last = admit(&till, "d", &account, 67).await.unwrap();
-    // A charge beyond what was admitted is cut to it.
-    assert_eq!(last.capture(charge_of(500, 0, "bob")).total, nanos(67));
+    let last = admit(&till, "d", &account, 60).await.unwrap();
+    let other = admit(&till, "e", &account, 7).await.unwrap();
+    // A charge beyond what was admitted is cut to it, and takes nothing that is another's.
+    assert_eq!(last.capture(charge_of(500, 0, "bob")).total, nanos(60));
+    till.flush().await.unwrap();
+    assert_eq!(other.capture(charge_of(7, 0, "bob")).total, nanos(7));
     till.flush().await.unwrap();
     assert_eq!(bench.posted(&account).await, 0);
     let receipt = bench.ledger.charge(&request("d")).await.unwrap();
-    assert_eq!((receipt.paid.total, receipt.shortfall), (nanos(67), nanos(433)));
+    assert_eq!((receipt.paid.total, receipt.shortfall), (nanos(60), nanos(440)));
+    assert_eq!(bench.ledger.charge(&request("e")).await.unwrap().paid.total, nanos(7));
     assert!(bench.ledger.charge(&request("c")).await.is_err());
     bench.verified().await;
 }
@@ -215,14 +219,16 @@ async fn an_expired_lease_is_replaced_and_its_work_still_paid() {
     let till = till(&bench).await;
     let old = admit(&till, "old", &account, 400).await.unwrap();
     bench.hand.advance(Duration::from_secs(301));
-    let new = admit(&till, "new", &account, 500).await.unwrap();
+    // The old lease has room for it in memory, and is not what it comes from.
+    let new = admit(&till, "new", &account, 50).await.unwrap();
     old.capture(charge_of(400, 0, "alice"));
-    new.capture(charge_of(500, 0, "alice"));
+    new.capture(charge_of(50, 0, "alice"));
     till.flush().await.unwrap();
     let receipt = bench.ledger.charge(&request("old")).await.unwrap();
     assert!(receipt.late);
     assert_eq!((receipt.paid.total, receipt.shortfall), (nanos(100), nanos(300)));
-    assert_eq!(bench.posted(&account).await, 0);
+    assert!(!bench.ledger.charge(&request("new")).await.unwrap().late);
+    assert_eq!(bench.posted(&account).await, 450);
     bench.verified().await;
 }
 
