@@ -124,7 +124,7 @@ def test_a_node_whose_config_has_an_unknown_field(node, tmp_path):
 def test_a_node_with_an_identity_that_others_can_read(binaries, tmp_path, gguf):
     data = tmp_path / "node"
     data.mkdir()
-    key = data / "identity.key"
+    key = data / "identity"
     key.write_bytes(b"x" * 68)
     key.chmod(0o644)
     line = complaint(

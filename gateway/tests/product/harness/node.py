@@ -15,6 +15,7 @@ class Node:
     def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str):
         self.gateway = gateway
         self.data = folder / name
+        self._peer_id: str | None = None
         self.status_file = folder / f"{name}.status.json"
         self.service = Service(name, [
             binary, "--data-dir", str(self.data), "--gateway", gateway.address,
@@ -36,11 +37,10 @@ class Node:
 
     @property
     def peer_id(self) -> str | None:
-        """None until the node has said who it is."""
-        try:
-            return json.loads(self.status_file.read_text())["peer_id"]
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
+        """None until the node has said who it is. It stays the same when the node starts again."""
+        if self._peer_id is None and self.status_file.exists():
+            self._peer_id = json.loads(self.status_file.read_text()).get("peer_id")
+        return self._peer_id
 
     def is_listed(self) -> bool:
         """Whether the gateway sends requests to it."""
