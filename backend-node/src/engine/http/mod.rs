@@ -1,0 +1,138 @@
+//! An OpenAI-compatible server that the operator runs already: vLLM, llama.cpp, Ollama, another mistral.rs.
+//!
+//! What goes upstream is the typed request, written anew: a field that this project does not know cannot pass, which no
+//! filter over raw JSON could promise. What comes back is parsed in the same way, bounded in size and in time, so that a
+//! broken upstream ends in an error and never in a hanging or a growing node.
+
+mod failure;
+mod settings;
+mod stream;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use peerway_openapi::chat::{ChatCompletion, ChatRequest, StreamOptions};
+use reqwest::{Client, Response};
+
+pub use settings::{HttpSettings, SettingsError};
+
+use super::{Answer, ChunkStream, Engine, EngineError, ModelInfo};
+
+/// Bytes of an answer that is not streamed.
+const MAX_ANSWER: usize = 32 << 20;
+/// Bytes of an error's body that are read; more would not be shown anyway.
+const MAX_ERROR: usize = 64 << 10;
+
+/// Fronts one model of one upstream server.
+pub struct HttpEngine {
+    client: Client,
+    endpoint: String,
+    authorization: Option<HeaderValue>,
+    upstream_model: String,
+    model: ModelInfo,
+    first_byte: Duration,
+    idle: Duration,
+}
+
+impl HttpEngine {
+    /// An engine for these settings. Nothing is sent until the first request: the upstream may start later.
+    ///
+    /// # Errors
+    /// `SettingsError` naming the setting at fault.
+    pub fn new(settings: HttpSettings, model: ModelInfo) -> Result<Self, SettingsError> {
+        let endpoint = settings.endpoint()?;
+        let authorization = settings.authorization()?;
+        let client = Client::builder()
+            .tcp_nodelay(true)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(settings.connect_timeout)
+            .pool_max_idle_per_host(1024)
+            .build()
+            .map_err(|error| SettingsError::Client(error.to_string()))?;
+        Ok(Self {
+            client,
+            endpoint,
+            authorization,
+            upstream_model: settings.model.unwrap_or_else(|| model.id.clone()),
+            model,
+            first_byte: settings.first_byte_timeout,
+            idle: settings.idle_timeout,
+        })
+    }
+
+    async fn send(&self, request: &ChatRequest) -> Result<Response, EngineError> {
+        let body = serde_json::to_vec(request)
+            .map_err(|error| EngineError::node("The request could not be sent on.", error.to_string()))?;
+        let mut post = self.client.post(&self.endpoint).header(CONTENT_TYPE, "application/json");
+        if request.is_stream() {
+            post = post.header(ACCEPT, "text/event-stream");
+        }
+        if let Some(authorization) = &self.authorization {
+            post = post.header(AUTHORIZATION, authorization.clone());
+        }
+        let sent = tokio::time::timeout(self.first_byte, post.body(body).send()).await;
+        let response = match sent {
+            Err(_elapsed) => return Err(failure::silent("send an answer", self.first_byte)),
+            Ok(Err(error)) => return Err(failure::transport(&error)),
+            Ok(Ok(response)) => response,
+        };
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = self.read(response, MAX_ERROR).await.unwrap_or_default();
+        Err(failure::refused(status, &body))
+    }
+
+    /// Reads a body to its end.
+    async fn read(&self, mut response: Response, max: usize) -> Result<Bytes, EngineError> {
+        let mut body = BytesMut::new();
+        loop {
+            let piece = match tokio::time::timeout(self.idle, response.chunk()).await {
+                Err(_elapsed) => return Err(failure::silent("go on with its answer", self.idle)),
+                Ok(Err(error)) => return Err(failure::transport(&error)),
+                Ok(Ok(None)) => return Ok(body.freeze()),
+                Ok(Ok(Some(piece))) => piece,
+            };
+            if body.len() + piece.len() > max {
+                return Err(failure::malformed(format_args!("its answer is larger than {max} bytes")));
+            }
+            if body.is_empty() && response.content_length() == u64::try_from(piece.len()).ok() {
+                return Ok(piece);
+            }
+            body.extend_from_slice(&piece);
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for HttpEngine {
+    fn models(&self) -> Vec<ModelInfo> {
+        vec![self.model.clone()]
+    }
+
+    async fn chat(&self, mut request: ChatRequest) -> Result<Answer, EngineError> {
+        if request.model != self.model.id {
+            return Err(EngineError::UnknownModel(request.model));
+        }
+        request.model.clone_from(&self.upstream_model);
+        if request.is_stream() {
+            request.stream_options = Some(StreamOptions { include_usage: Some(true) });
+            let response = self.send(&request).await?;
+            let chunks: ChunkStream = stream::chunks(response, self.model.id.clone(), self.idle);
+            return Ok(Answer::Stream(chunks));
+        }
+        let response = self.send(&request).await?;
+        let body = self.read(response, MAX_ANSWER).await?;
+        let mut whole: ChatCompletion =
+            serde_json::from_slice(&body).map_err(|error| failure::malformed(format_args!("its answer: {error}")))?;
+        if whole.choices.is_empty() {
+            return Err(failure::malformed("its answer has no choices"));
+        }
+        whole.model.clone_from(&self.model.id);
+        Ok(Answer::Whole(Box::new(whole)))
+    }
+}

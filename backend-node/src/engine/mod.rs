@@ -1,0 +1,73 @@
+//! What answers a request.
+//!
+//! A node sells the work of one engine: mistral.rs in this process, a server that the operator runs already, or a script
+//! for tests. The node service, the slot limit and the load report are the same for all three, so this trait is the one
+//! place that differs.
+//!
+//! The trait takes a typed request and gives typed chunks. Passing bytes through was rejected: an engine would then see
+//! fields that nobody checked, and the gateway would have to trust frames that nobody parsed.
+
+pub mod capability;
+mod error;
+mod gate;
+mod gated;
+pub mod http;
+#[cfg(feature = "mistral")]
+pub mod mistral;
+mod pace;
+#[cfg(feature = "scripted")]
+pub mod scripted;
+mod stamp;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use peerway_openapi::chat::{ChatChunk, ChatCompletion, ChatRequest};
+
+pub use error::{EngineError, Fault};
+pub use gate::{Busy, Gate, Occupancy, Slot};
+pub use gated::GatedEngine;
+pub use pace::{Pace, PaceReport};
+pub use stamp::Stamp;
+
+/// An answer in pieces. Dropping it stops the work.
+///
+/// The first piece carries `role`, the last piece with a choice carries `finish_reason`, and after it comes one chunk
+/// with `usage` and no choices, where the engine knows the usage. An error ends it.
+pub type ChunkStream = BoxStream<'static, Result<ChatChunk, EngineError>>;
+
+/// What an engine answers with.
+pub enum Answer {
+    /// All at once; only for a request that did not ask for a stream.
+    Whole(Box<ChatCompletion>),
+    /// In pieces. An engine may always stream: the node service assembles the pieces where the caller wants them whole.
+    Stream(ChunkStream),
+}
+
+/// A model that an engine serves, as far as the advert and `GET /v1/models` need to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The public id, which requests name.
+    pub id: String,
+    /// Tokens of prompt and answer together.
+    pub context_length: u32,
+    /// How the weights are stored, for example `Q8_0`; `unknown` where the engine cannot tell.
+    pub quantization: String,
+    /// What tells equal weights apart from others: `sha256:…` over the weight files. None where the node does not hold
+    /// the files, as behind an operator's own server.
+    pub weights_hash: Option<String>,
+    /// What the engine follows beyond the usual parameters; see [`capability`].
+    pub capabilities: Vec<String>,
+}
+
+/// Something that answers chat requests.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// The models it serves. They do not change while it runs.
+    fn models(&self) -> Vec<ModelInfo>;
+
+    /// Answers one request, which has been validated. Dropping the future stops the work.
+    ///
+    /// # Errors
+    /// `EngineError`; a parameter that the engine cannot follow is refused with `BadRequest`, never ignored.
+    async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError>;
+}

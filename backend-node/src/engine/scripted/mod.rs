@@ -1,0 +1,202 @@
+//! An engine for tests: the same words for the same conversation, and any fault on demand.
+//!
+//! Faults are asked for by directives in the last message (`[[die_after=5]]`), so that a test that only has an HTTP
+//! client, or a node in another process, can reach them. The released binary does not have this engine.
+
+mod debug;
+mod directive;
+mod words;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use peerway_openapi::chat::{ChatChunk, ChatRequest, Delta, FinishReason};
+use peerway_openapi::usage::Usage;
+use tokio::sync::watch;
+
+use super::{Answer, Engine, EngineError, ModelInfo, Stamp};
+pub use debug::serve_counters;
+use directive::Script;
+
+/// Words of an answer where neither the caller nor a directive says how many.
+const WORDS: u32 = 16;
+
+/// What the engine has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Answers being made.
+    pub running: u64,
+    /// Answers that came to their end.
+    pub served: u64,
+    /// Answers that were dropped before their end.
+    pub cancelled: u64,
+    /// Requests refused or broken by a directive.
+    pub failed: u64,
+    /// Words made, over all answers.
+    pub words: u64,
+}
+
+/// Makes words.
+pub struct ScriptedEngine {
+    model: ModelInfo,
+    script: Script,
+    counters: Arc<watch::Sender<Counters>>,
+    requests: AtomicU64,
+}
+
+impl ScriptedEngine {
+    /// An engine that serves this model without faults.
+    #[must_use]
+    pub fn new(model: ModelInfo) -> Self {
+        Self { model, script: Script::default(), counters: Arc::default(), requests: AtomicU64::new(0) }
+    }
+
+    /// The same engine with directives that hold for every request, as they would stand in a message.
+    ///
+    /// # Errors
+    /// The directive that is unknown or has no usable value.
+    pub fn with_directives(mut self, directives: &str) -> Result<Self, String> {
+        self.script.read(directives)?;
+        Ok(self)
+    }
+
+    /// What it has done, now and with every change.
+    #[must_use]
+    pub fn counters(&self) -> watch::Receiver<Counters> {
+        self.counters.subscribe()
+    }
+}
+
+#[async_trait]
+impl Engine for ScriptedEngine {
+    fn models(&self) -> Vec<ModelInfo> {
+        vec![self.model.clone()]
+    }
+
+    async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError> {
+        if request.model != self.model.id {
+            return Err(EngineError::UnknownModel(request.model));
+        }
+        let mut script = self.script;
+        let last = request.messages.last().map(peerway_openapi::chat::Message::joined_text).unwrap_or_default();
+        script.read(&last).map_err(|fault| EngineError::bad_param("messages", fault))?;
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(refusal) = script.refusal(number) {
+            self.counters.send_modify(|counters| counters.failed += 1);
+            return Err(refusal);
+        }
+        let run = Run::new(&self.model.id, &request, script, self.counters.clone());
+        Ok(Answer::Stream(stream::unfold(run, Run::step).boxed()))
+    }
+}
+
+/// One answer being made.
+struct Run {
+    stamp: Stamp,
+    script: Script,
+    seed: u64,
+    prompt_tokens: u64,
+    asked_for: u32,
+    said: u32,
+    stage: Stage,
+    counters: Arc<watch::Sender<Counters>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Words,
+    Finish,
+    Usage,
+    Over,
+}
+
+impl Run {
+    fn new(model: &str, request: &ChatRequest, script: Script, counters: Arc<watch::Sender<Counters>>) -> Self {
+        counters.send_modify(|counters| counters.running += 1);
+        let wanted = script.tokens.unwrap_or(WORDS);
+        let limit = request.max_generated().map_or(u32::MAX, |limit| limit.tokens);
+        Self {
+            stamp: Stamp::new(model),
+            seed: words::seed(&request.messages),
+            prompt_tokens: words::count(&request.messages),
+            asked_for: wanted.min(limit),
+            said: 0,
+            stage: Stage::Words,
+            counters,
+            script: Script { cut_short: limit < wanted, ..script },
+        }
+    }
+
+    async fn step(mut self) -> Option<(Result<ChatChunk, EngineError>, Self)> {
+        if self.stage == Stage::Words && self.said == self.asked_for {
+            self.stage = Stage::Finish;
+        }
+        match self.stage {
+            Stage::Words => {
+                let pause = if self.said == 0 { self.script.delay_first } else { self.script.every };
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                if self.script.hang_after.is_some_and(|after| self.said >= after) {
+                    std::future::pending::<()>().await;
+                }
+                if self.script.die_after.is_some_and(|after| self.said >= after) {
+                    return self.fail("The engine died, as it was told to.");
+                }
+                let delta = Delta { role: self.role(), ..Delta::text(words::word(self.seed, self.said)) };
+                self.said += 1;
+                self.counters.send_modify(|counters| counters.words += 1);
+                Some((Ok(self.stamp.piece(delta, None)), self))
+            }
+            Stage::Finish if self.script.error_finish => self.fail("The engine failed at its end, as it was told to."),
+            Stage::Finish => {
+                self.stage = Stage::Usage;
+                let reason = if self.script.cut_short { FinishReason::Length } else { FinishReason::Stop };
+                let delta = Delta { role: self.role(), ..Delta::default() };
+                Some((Ok(self.stamp.piece(delta, Some(reason))), self))
+            }
+            Stage::Usage => {
+                self.stage = Stage::Over;
+                self.counters.send_modify(|counters| counters.served += 1);
+                let claim = |tokens: u64| tokens.saturating_mul(self.script.claim_factor);
+                let usage = Usage::of_tokens(claim(self.prompt_tokens), 0, claim(u64::from(self.said)));
+                Some((Ok(self.stamp.usage(usage)), self))
+            }
+            Stage::Over => None,
+        }
+    }
+
+    fn role(&self) -> Option<peerway_openapi::chat::Role> {
+        (self.said == 0).then_some(peerway_openapi::chat::Role::Assistant)
+    }
+
+    fn fail(mut self, message: &str) -> Option<(Result<ChatChunk, EngineError>, Self)> {
+        self.stage = Stage::Over;
+        self.counters.send_modify(|counters| counters.failed += 1);
+        Some((Err(EngineError::node(message, "a directive asked for it")), self))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let cancelled = self.stage != Stage::Over;
+        self.counters.send_modify(|counters| {
+            counters.running -= 1;
+            counters.cancelled += u64::from(cancelled);
+        });
+    }
+}
+
+/// A duration as directives write it: `200ms`, `5s`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        _ => None,
+    }
+}
