@@ -116,7 +116,7 @@ def deep(levels):
     ("{", None),
     ("null", None),
     ("[]", None),
-    (GOOD[:-2], None),
+    (GOOD[:-2], "messages"),
     (GOOD + "}", None),
     ("not json", None),
     (GOOD.encode().replace(b"Please", b"Pl\xffase"), None),

@@ -27,6 +27,11 @@ def usd(amount_in_nanos):
     return f"{amount_in_nanos // 10**9}.{amount_in_nanos % 10**9:09}"
 
 
+def rested(gateway):
+    """Waits until the node is asked again: the gateway leaves it alone for a while after each failure."""
+    wait_until("the node is asked again", gateway.healthy_nodes)
+
+
 def settled(account, posted):
     """Waits until this is what is left, with nothing set aside."""
     wait_until(f"{posted} nano-USD are left", lambda: account.balance()["posted"] == posted)
@@ -110,23 +115,28 @@ def test_a_node_that_claims_ten_times_the_tokens_is_paid_for_those_it_sent(world
 def test_what_never_began_is_free(gateway, node, directives):
     account = gateway.account("1")
     for is_stream in (False, True):
+        rested(gateway)
         failed = post(account, directives, stream=is_stream)
         assert failed.status_code in (502, 503)
         assert failed.json()["error"]["type"] == "server_error"
+    rested(gateway)
     assert post(account, "[[tokens=16]]").status_code == 200
     settled(account, 10**9 - SIXTEEN)
 
 
 def test_a_whole_answer_that_broke_off_is_free_because_nothing_of_it_arrived(gateway, node):
     account = gateway.account("1")
+    rested(gateway)
     failed = post(account, "[[tokens=16]] [[die_after=5]]")
     assert failed.status_code == 502
+    rested(gateway)
     assert post(account, "[[tokens=16]]").status_code == 200
     settled(account, 10**9 - SIXTEEN)
 
 
 def test_a_stream_that_broke_off_says_so_and_costs_what_arrived(gateway, node):
     account = gateway.account("1")
+    rested(gateway)
     with stream(account, "[[tokens=16]] [[die_after=5]]") as response:
         assert response.status_code == 200
         text = response.read().decode()
