@@ -3,6 +3,7 @@
 //! Logs are one event a line on standard error, levels by `RUST_LOG`. Metrics are Prometheus'; each is described where
 //! this module registers it, and nowhere is an account, a key or a text part of a label.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -18,7 +19,12 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Starts the log. A second call in one process changes nothing.
 pub fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for terminals; in a file they are noise.
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // A log that is already there, as in tests, is as good.
     let _ = match format {
         LogFormat::Text => builder.try_init(),

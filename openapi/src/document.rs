@@ -66,7 +66,7 @@ fn paths() -> PathsBuilder {
             "200",
             answered::<ChatCompletion>("The answer, its usage and its cost", Some(reference::<ChatChunk>())),
         );
-    let chat = with_errors(chat, &["400", "401", "402", "404", "413", "502", "503"]);
+    let chat = with_errors(chat, &["400", "401", "402", "403", "404", "413", "502", "503"]);
     let list = OperationBuilder::new()
         .operation_id(Some("listModels"))
         .summary(Some("The models on sale and their prices now"))
@@ -112,6 +112,7 @@ fn meaning(status: &str) -> &'static str {
         "400" => "The request cannot be served; `param` names the field",
         "401" => "No key, or one that does not exist or was revoked",
         "402" => "The credit does not cover the request",
+        "403" => "The account may not spend at the moment",
         "404" => "There is no such model",
         "413" => "The body is too large",
         "502" => "The nodes tried failed before the answer began",

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     InvalidKey,
     /// The credit does not cover the request.
     InsufficientCredit,
+    /// The account may not spend at the moment.
+    AccountFrozen,
     /// There is no such path.
     UnknownPath,
     /// The path does not take this method.
@@ -60,6 +62,7 @@ impl ErrorKind {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::InvalidKey => StatusCode::UNAUTHORIZED,
             Self::InsufficientCredit => StatusCode::PAYMENT_REQUIRED,
+            Self::AccountFrozen => StatusCode::FORBIDDEN,
             Self::UnknownPath | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Overloaded | Self::NoHealthyNode | Self::LedgerUnavailable | Self::ShuttingDown => {
@@ -75,6 +78,7 @@ impl ErrorKind {
         match self {
             Self::InvalidKey => "authentication_error",
             Self::InsufficientCredit => "insufficient_quota",
+            Self::AccountFrozen => "permission_error",
             kind if kind.status().is_server_error() => "server_error",
             _ => "invalid_request_error",
         }
@@ -89,6 +93,7 @@ impl ErrorKind {
             Self::RequestTimeout => "request_timeout",
             Self::InvalidKey => "invalid_api_key",
             Self::InsufficientCredit => "insufficient_credit",
+            Self::AccountFrozen => "account_frozen",
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::ModelNotFound => "model_not_found",

@@ -157,6 +157,9 @@ async fn admit(
     let request = BillingId::new(id.to_string()).map_err(|cause| internal("a request id is no id", &cause))?;
     gateway.till.admit(request, &principal.account, amount).await.map_err(|refusal| match refusal {
         AdmitError::Insufficient { needed, available } => insufficient_credit(needed, available),
+        AdmitError::Frozen(_) => {
+            ApiError::new(ErrorKind::AccountFrozen, "This account is frozen. Ask who runs this gateway.")
+        }
         cause => {
             error!(%cause, "a request could not be admitted");
             ApiError::new(ErrorKind::LedgerUnavailable, "Credit cannot be checked at the moment. Try again.")

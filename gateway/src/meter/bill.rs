@@ -87,13 +87,8 @@ impl Bill {
             claimed,
             outcome,
         };
-        let limit = hold.amount();
         match Charge::new(terms) {
-            Ok(charge) => {
-                let split = charge.split().limited(limit);
-                hold.capture(charge);
-                split
-            }
+            Ok(charge) => hold.capture(charge),
             Err(overflow) => {
                 error!(%overflow, "a charge does not fit the ledger: the request is free");
                 Split::default()

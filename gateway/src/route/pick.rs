@@ -91,10 +91,12 @@ fn fit(candidate: &Candidate, need: &Need, excluded: &[PeerId]) -> Result<Price,
 }
 
 /// A candidate's ask. The directory takes no negative price; one that came through all the same is left out by its cost.
+/// Cached tokens never cost more than others, or a node would gain by claiming a cache that it does not have.
 fn price_of(candidate: &Candidate) -> Price {
     let ask = candidate.offer().ask;
     let price = |nano_usd| PerMillion::new(nano_usd).unwrap_or(NEVER);
-    Price { input: price(ask.input), cached_input: price(ask.cached_input), output: price(ask.output) }
+    let input = price(ask.input);
+    Price { input, cached_input: price(ask.cached_input).min(input), output: price(ask.output) }
 }
 
 /// A node that could serve, with what it is ordered by, read once: load changes while nodes are compared.
