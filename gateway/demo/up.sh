@@ -106,9 +106,9 @@ open_account() {
 }
 
 sell_model() {
-    if ! peerway --json model list | grep -q "\"$model\""; then
-        peerway model add "$model" --gguf "$gguf" >/dev/null
-    fi
+    local sold
+    sold=$(peerway --json model list)
+    [[ $sold == *"\"$model\""* ]] || peerway model add "$model" --gguf "$gguf" >/dev/null
 }
 
 both_nodes_are_known() {
