@@ -54,7 +54,7 @@ impl Stage {
         let node = Command::new(binary("peerway-node"))
             .args(["--engine", "http", "--upstream", &format!("http://{upstream_address}/v1"), "--model-id", "bench"])
             .args(["--price-input", "0.10", "--price-output", "0.20", "--slots", "256", "--gateway", &listen])
-            .args(["--context", "2048", "--mdns", "false", "--data-dir"])
+            .args(["--context", "2048", "--data-dir"])
             .arg(folder.path().join("node"))
             .stderr(Stdio::null())
             .spawn()

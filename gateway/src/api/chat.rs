@@ -85,8 +85,8 @@ async fn answer(
         let dispatched = dispatch(gateway.peers.client(), &mut attempts, &sent, limit, timeouts).await?;
 
         // Meter and capture: from here on the answer settles its own bill.
-        let headers = peerway_headers(&dispatched, gateway_time);
         let seller = seller(&dispatched.pick)?;
+        let headers = peerway_headers(&dispatched, &seller.node, gateway_time);
         let count = AnswerCount::new(model.counter(), limit);
         let name = (id, request.model.clone());
         let metered = MeteredAnswer::new(dispatched.answer, seller, bill, count, name, (delivery, patience));
@@ -231,16 +231,16 @@ fn framed(value: &impl serde::Serialize) -> Bytes {
 }
 
 /// Who serves, at which price, and where the time went.
-fn peerway_headers(dispatched: &Dispatched, gateway_time: Duration) -> HeaderMap {
+fn peerway_headers(dispatched: &Dispatched, node: &str, gateway_time: Duration) -> HeaderMap {
     let price = &dispatched.pick.price;
     let micros = gateway_time.as_micros();
     let mut headers = HeaderMap::new();
     let mut set = |name: &'static str, value: String| {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    set("x-peerway-node", dispatched.pick.candidate.peer_id().to_string());
+    set("x-peerway-node", node.to_owned());
     set("x-peerway-price-input", super::models::usd_per_million(price.input));
     set("x-peerway-price-output", super::models::usd_per_million(price.output));
     set("x-peerway-queue-ms", dispatched.queue_ms.unwrap_or(0).to_string());

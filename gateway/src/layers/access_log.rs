@@ -1,4 +1,5 @@
-//! One line for every request, when it is over. Never what was said: no prompt, answer or key is written anywhere.
+//! One line for every request that was refused, when it is over; for others at debug level, because an answer has a line
+//! of its own that says more. Never what was said: no prompt, answer or key is written anywhere.
 
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use tower::{Layer, Service};
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{RequestId, WatchedBody};
 
@@ -46,14 +47,14 @@ impl Drop for Line {
         let elapsed = self.started.elapsed();
         metrics::counter!("peerway_requests_total", "status" => status_class(self.status)).increment(1);
         metrics::histogram!("peerway_request_seconds").record(elapsed);
-        info!(
-            request = self.id.map(tracing::field::display),
-            method = %self.method,
-            path = ?self.path,
-            status = self.status.as_u16(),
-            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            "request",
-        );
+        let Self { id, method, path, status, .. } = self;
+        let (status, request) = (status.as_u16(), id.map(tracing::field::display));
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        if status < 400 {
+            debug!(request, %method, ?path, status, elapsed_ms, "request");
+        } else {
+            info!(request, %method, ?path, status, elapsed_ms, "request");
+        }
     }
 }
 
