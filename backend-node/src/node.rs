@@ -78,9 +78,10 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         started = start_engine(settings.engine.clone()) => started?,
         () = &mut stop => return Ok(()),
     };
-    let engine = Arc::new(GatedEngine::new(engine, Gate::new(settings.slots, settings.queue)));
+    let (slots, queue) = places(&settings, engine.concurrency());
+    let engine = Arc::new(GatedEngine::new(engine, Gate::new(slots, queue)));
     let (load, _load_task) = load::report(&engine);
-    let offer = watch::Sender::new(offer(&settings, &engine.models(), engine_name));
+    let offer = watch::Sender::new(offer(&settings, slots, &engine.models(), engine_name));
     let service = NodeService::new(engine.clone(), ServiceLimits::default());
     let service = hyper::service::service_fn(move |request| {
         let service = service.clone();
@@ -97,7 +98,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         draining: draining.subscribe(),
     };
     let models: Vec<String> = engine.models().into_iter().map(|model| model.id).collect();
-    tracing::info!(%peer_id, models = models.join(","), slots = settings.slots, queue = settings.queue, "serving");
+    tracing::info!(%peer_id, models = models.join(","), slots, queue, "serving");
 
     let keep_status = async {
         match &status_file {
@@ -119,6 +120,13 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         () = keep_status => serve_and_drain.await,
     }
     Ok(())
+}
+
+/// Slots and places in the queue. An engine that can do less at a time than was asked for queues the rest: as many
+/// requests are taken in, and gateways are told the truth about what runs.
+fn places(settings: &Settings, concurrency: Option<usize>) -> (usize, usize) {
+    let slots = concurrency.map_or(settings.slots, |most| settings.slots.min(most)).max(1);
+    (slots, settings.queue.saturating_add(settings.slots - slots))
 }
 
 fn status_file(path: &Path) -> Result<StatusFile, NodeError> {
@@ -150,13 +158,13 @@ async fn start_engine(settings: EngineSettings) -> Result<(Arc<dyn Engine>, &'st
     }
 }
 
-fn offer(settings: &Settings, models: &[ModelInfo], engine: &str) -> Offer {
+fn offer(settings: &Settings, slots: usize, models: &[ModelInfo], engine: &str) -> Offer {
     let nano_usd = |price: Price| i64::try_from(price.nano_usd()).unwrap_or(i64::MAX);
     let [input, cached_input, output] = settings.prices.map(nano_usd);
     Offer {
         operator: settings.operator.clone(),
         region: settings.region.clone().unwrap_or_default(),
-        slots: u32::try_from(settings.slots).unwrap_or(u32::MAX),
+        slots: u32::try_from(slots).unwrap_or(u32::MAX),
         engine: engine.to_owned(),
         models: models
             .iter()

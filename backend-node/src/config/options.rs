@@ -55,7 +55,7 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<u32>,
 
-    /// Answers computed at the same time [default: 4].
+    /// Answers computed at the same time; mistral.rs on a CPU does one, and the rest wait [default: 4].
     #[arg(long, help_heading = "Engine", value_name = "COUNT", env = "PEERWAY_NODE_SLOTS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<u16>,

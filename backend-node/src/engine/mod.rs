@@ -65,6 +65,11 @@ pub trait Engine: Send + Sync {
     /// The models it serves. They do not change while it runs.
     fn models(&self) -> Vec<ModelInfo>;
 
+    /// Answers that it can compute at the same time; more would wait for each other. None: as many as one likes.
+    fn concurrency(&self) -> Option<usize> {
+        None
+    }
+
     /// Answers one request, which has been validated. Dropping the future stops the work.
     ///
     /// # Errors

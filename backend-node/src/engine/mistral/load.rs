@@ -31,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) vocabulary: Vocabulary,
     /// The engine keeps the state of every finished sequence for ever; see `prefix`.
     pub(super) keeps_prefixes: bool,
+    /// Answers computed in one batch would be mixed up; see `turn`.
+    pub(super) mixes_batches: bool,
 }
 
 /// Loads the model and starts its engine.
@@ -83,6 +85,7 @@ pub(super) async fn load(settings: &MistralSettings) -> Result<Loaded, LoadError
         context,
         vocabulary: Vocabulary::new(tokens, facts.eos_tok.clone()),
         keeps_prefixes: device.is_cpu() && !is_paged,
+        mixes_batches: device.is_cpu(),
     })
 }
 

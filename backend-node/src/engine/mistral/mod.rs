@@ -18,6 +18,7 @@ mod request;
 mod source;
 mod stop;
 mod stream;
+mod turn;
 mod vocabulary;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use source::Source;
 use super::{Answer, Engine, EngineError, ModelInfo, Stamp};
 use prefix::PrefixCache;
 use request::Translated;
+use turn::Turns;
 use vocabulary::Vocabulary;
 
 /// Messages that an answer may have besides one a token: its end, and an error.
@@ -78,6 +80,8 @@ pub struct MistralEngine {
     vocabulary: Arc<Vocabulary>,
     follows_tools: bool,
     prefix: Arc<PrefixCache>,
+    turns: Turns,
+    concurrency: usize,
     /// Bounds the prompts being read whose callers may have left already.
     readers: Arc<Semaphore>,
 }
@@ -89,13 +93,16 @@ impl MistralEngine {
     /// `LoadError` where the files are missing, damaged or of a model that mistral.rs does not know.
     pub async fn load(settings: MistralSettings) -> Result<Self, LoadError> {
         let loaded = load::load(&settings).await?;
+        let concurrency = if loaded.mixes_batches { 1 } else { settings.slots.max(1) };
         let mut engine = Self {
             runner: loaded.runner,
             model: loaded.model,
             context: loaded.context,
             vocabulary: Arc::new(loaded.vocabulary),
             follows_tools: false,
-            prefix: PrefixCache::new(loaded.keeps_prefixes, settings.prefix_cache),
+            prefix: Arc::new(PrefixCache::new(loaded.keeps_prefixes, settings.prefix_cache)),
+            turns: Turns::new(concurrency),
+            concurrency,
             readers: Arc::new(Semaphore::new(settings.slots.saturating_mul(2).max(2))),
         };
         engine.follows_tools = engine.template_shows_tools().await;
@@ -155,6 +162,10 @@ impl Engine for MistralEngine {
         vec![self.model.clone()]
     }
 
+    fn concurrency(&self) -> Option<usize> {
+        Some(self.concurrency)
+    }
+
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError> {
         if request.model != self.model.id {
             return Err(EngineError::UnknownModel(request.model));
@@ -162,14 +173,16 @@ impl Engine for MistralEngine {
         let wants_logprobs = request.logprobs == Some(true);
         let limit = request.max_generated().and_then(|limit| usize::try_from(limit.tokens).ok()).unwrap_or(usize::MAX);
         let translated = Translated::of(request, self.follows_tools)?;
-        let kept = self.prefix.enter(&self.runner).await;
+        let turn = self.turns.next().await;
+        self.prefix.make_room(&self.runner).await;
         let prompt_tokens = self.tokens(translated.prompt.clone()).await?;
         if prompt_tokens >= self.context {
             return Err(EngineError::ContextLength { prompt_tokens, context_length: self.context });
         }
         let limit = limit.min(self.context - prompt_tokens);
         // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
-        let (response, messages) = mpsc::channel(limit.saturating_add(SPARE_MESSAGES));
+        let room = limit.saturating_add(SPARE_MESSAGES);
+        let (response, messages) = mpsc::channel(room);
         let Translated { prompt, sampling, chooser, constraint, tool_choice, stops } = translated;
         let request = NormalRequest {
             messages: prompt.to_message(),
@@ -192,14 +205,14 @@ impl Engine for MistralEngine {
         sent.map_err(|_closed| EngineError::node(BROKE, "the engine's thread has ended"))?;
         Ok(Answer::Stream(stream::chunks(stream::Plan {
             stamp: Stamp::new(&self.model.id),
-            messages,
+            messages: turn::relay(messages, turn, room),
             chooser,
             vocabulary: self.vocabulary.clone(),
             stops,
             wants_logprobs,
             prompt_tokens,
             limit,
-            kept,
+            prefix: self.prefix.clone(),
         })))
     }
 }

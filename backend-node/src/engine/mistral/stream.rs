@@ -13,7 +13,7 @@ use peerway_openapi::usage::Usage;
 use tokio::sync::mpsc;
 
 use super::chooser::{Chooser, Pick};
-use super::prefix::Kept;
+use super::prefix::PrefixCache;
 use super::stop::StopWatch;
 use super::vocabulary::Vocabulary;
 use super::{BROKE, EngineError};
@@ -29,7 +29,7 @@ pub(super) struct Plan {
     pub(super) wants_logprobs: bool,
     pub(super) prompt_tokens: usize,
     pub(super) limit: usize,
-    pub(super) kept: Kept,
+    pub(super) prefix: Arc<PrefixCache>,
 }
 
 struct Progress {
@@ -124,7 +124,7 @@ impl Progress {
         // mistral.rs does not tell how much of the prompt its prefix cache had: none is claimed.
         let usage = Usage::of_tokens(count(self.plan.prompt_tokens), 0, count(self.plan.chooser.count()));
         self.ready.push_back(Ok(self.plan.stamp.usage(usage)));
-        self.plan.kept.finished();
+        self.plan.prefix.count();
         self.end();
     }
 
