@@ -16,7 +16,8 @@ QUESTION = [{"role": "user", "content": "What is the capital of France? Answer i
 
 
 def prices(ask):
-    return ["--price-input", ask[0], "--price-output", ask[1]]
+    # Room for both callers below at once: a node without a free slot is passed by, however cheap.
+    return ["--price-input", ask[0], "--price-output", ask[1], "--slots", "4"]
 
 
 @pytest.fixture(scope="module")
