@@ -16,8 +16,7 @@ QUESTION = [{"role": "user", "content": "What is the capital of France? Answer i
 
 
 def prices(ask):
-    # Room for both callers below at once: a node without a free slot is passed by, however cheap.
-    return ["--price-input", ask[0], "--price-output", ask[1], "--slots", "4"]
+    return ["--price-input", ask[0], "--price-output", ask[1]]
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +148,7 @@ def test_the_cheaper_node_serves_and_the_other_takes_over_while_it_is_away(accou
     done = threading.Event()
     served: list[str] = []
 
+    # One caller: a node whose slots are all busy is passed by, however cheap, and on a CPU there is one.
     def keep_asking():
         while not done.is_set():
             # An error of any kind ends this thread and fails the test.
@@ -158,8 +158,8 @@ def test_the_cheaper_node_serves_and_the_other_takes_over_while_it_is_away(accou
         seen = len(served)
         return lambda: served[seen + 2:] and set(served[-2:]) == {node.peer_id}
 
-    with ThreadPoolExecutor(2) as callers:
-        asking = [callers.submit(keep_asking) for _ in range(2)]
+    with ThreadPoolExecutor(1) as caller:
+        asking = caller.submit(keep_asking)
         try:
             wait_until("the cheap one serves", next_ones_are_from(cheap), 30)
             assert set(served) == {cheap.peer_id}
@@ -170,5 +170,4 @@ def test_the_cheaper_node_serves_and_the_other_takes_over_while_it_is_away(accou
             wait_until("the cheap one is back", next_ones_are_from(cheap), 30)
         finally:
             done.set()
-        for caller in asking:
-            caller.result()
+        asking.result()
