@@ -13,7 +13,9 @@ model := $(cache)/models/SmolLM2-135M-Instruct.Q8_0.gguf
 scripted := --features peerway-node/scripted
 # Always one profile, the whole workspace and the same features, or the engine compiles again (.ci/cargo).
 all := --release --workspace --locked
-benches = $(patsubst %,--bench %,$(basename $(notdir $(wildcard */benches/*.rs))))
+# Ours by name: without names the harness of every library would be built too.
+benches = $(addprefix --bench ,$(basename $(notdir $(wildcard */benches/*.rs))) \
+	$(notdir $(patsubst %/main.rs,%,$(wildcard */benches/*/main.rs))))
 # Read when used: the compiler may be missing until .ci/needs has said so.
 target = $(shell .ci/target-dir)
 
@@ -35,7 +37,7 @@ test: fmt-check rooms policy lint unit product ## check everything, from nothing
 
 bench: needs model ## run the benchmarks and print what they measure
 	@.ci/cargo build $(all)
-	@PEERWAY_DEMO_MODEL=$(model) .ci/cargo bench --profile release --workspace --locked $(scripted) $(benches)
+	@PEERWAY_DEMO_MODEL=$(model) .ci/cargo bench --profile release --workspace --locked $(benches)
 
 fmt: needs ## format the code
 	@cargo fmt --all
