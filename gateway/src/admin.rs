@@ -54,7 +54,7 @@ pub struct AdminSocket {
 }
 
 impl AdminSocket {
-    /// Listens. The ledger's lock has been taken before, so a socket that lies there is a leftover.
+    /// Listens. The data folder is locked by this gateway, so a socket that lies there is a leftover.
     ///
     /// # Errors
     /// Where the system refuses.

@@ -1,11 +1,12 @@
 //! `peerway serve`: opens everything, serves, and closes everything in the order that loses nothing.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use peerway_billing::{Ledger, OwnerId, Till, TillConfig};
 use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity, parse_multiaddr};
@@ -24,6 +25,8 @@ use crate::config::{LogFormat, ServeConfig};
 use crate::server::{ServerLimits, serve};
 use crate::{stack, telemetry};
 
+/// Held while a gateway runs.
+const LOCK_FILE: &str = "gateway.lock";
 /// How often holds past their expiry are marked as ended; they count as released before that.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -70,6 +73,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     telemetry::start_log(config.log_format);
     let metrics = telemetry::start_metrics().context("metrics cannot start")?;
     prepare(&config.data_dir)?;
+    let _lock = lock(&config.data_dir)?;
 
     // What can fail at a glance comes first, so that nothing is half open when it does.
     let listener =
@@ -120,6 +124,17 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     ledger.close().await;
     info!("gateway is down; every capture is in the ledger");
     Ok(())
+}
+
+/// One gateway a data folder: two would release each other's leases. The system lets go of the lock with the process.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join(LOCK_FILE);
+    let file = File::create(&path).with_context(|| format!("cannot use {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another gateway runs on the data folder {}", data_dir.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
 }
 
 fn till_config(config: &ServeConfig, identity: &Identity) -> anyhow::Result<TillConfig> {

@@ -26,6 +26,10 @@ pub struct NodeStats {
     draining: AtomicBool,
     departed: AtomicBool,
     in_flight: AtomicU32,
+    /// The most requests of this gateway that were there at once since the node's last report.
+    peak: AtomicU32,
+    /// Requests that others have there, by the last report.
+    foreign: AtomicU32,
     failures: AtomicU32,
     last_failure_ms: AtomicU64,
 }
@@ -38,7 +42,13 @@ impl NodeStats {
     }
 
     /// Takes what a node says of itself.
+    ///
+    /// A report is of a moment that is over: a request of ours that it counts may have ended since. So all that this
+    /// gateway had there since the report before is taken out of it; what is left are others' requests.
     pub fn report(&self, load: &Load) {
+        let own = self.peak.swap(self.in_flight(), Relaxed);
+        let reported = load.running.saturating_add(load.waiting);
+        self.foreign.store(reported.saturating_sub(own), Relaxed);
         self.running.store(load.running, Relaxed);
         self.waiting.store(load.waiting, Relaxed);
         self.free_slots.store(load.free_slots, Relaxed);
@@ -64,12 +74,10 @@ impl NodeStats {
         self.ttft_ms.load(Relaxed)
     }
 
-    /// Requests at the node: those that it tells of, or those of this gateway alone where they are more, because a report
-    /// lags behind.
+    /// Requests at the node: those of others, by its last report, and those of this gateway, by its own count.
     #[must_use]
     pub fn occupied(&self) -> u32 {
-        let reported = self.running.load(Relaxed).saturating_add(self.waiting.load(Relaxed));
-        reported.max(self.in_flight())
+        self.foreign.load(Relaxed).saturating_add(self.in_flight())
     }
 
     /// Requests of this gateway at the node.
@@ -80,7 +88,8 @@ impl NodeStats {
 
     /// A request goes to the node. Call [`end`](Self::end) once for it.
     pub fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+        let now = self.in_flight.fetch_add(1, Relaxed).saturating_add(1);
+        self.peak.fetch_max(now, Relaxed);
     }
 
     /// A request at the node is over.
@@ -199,13 +208,29 @@ mod tests {
     }
 
     #[test]
-    fn the_larger_of_both_counts_is_believed() {
+    fn a_request_that_a_report_counts_is_not_counted_twice_nor_after_its_end() {
         let stats = NodeStats::new();
-        stats.report(&Load { running: 2, waiting: 1, ..Load::default() });
+        let running = |running| Load { running, ..Load::default() };
+        stats.begin();
+        stats.report(&running(3));
         assert_eq!(stats.occupied(), 3);
+        stats.end();
+        assert_eq!(stats.occupied(), 2);
+        // Sent before the end and here after it: our request is in it.
+        stats.report(&running(3));
+        assert_eq!(stats.occupied(), 2);
+        stats.report(&running(2));
+        assert_eq!(stats.occupied(), 2);
+        stats.report(&running(0));
+        assert_eq!(stats.occupied(), 0);
+    }
+
+    #[test]
+    fn more_ends_than_beginnings_do_no_harm() {
+        let stats = NodeStats::new();
         (0..5).for_each(|_| stats.begin());
         assert_eq!(stats.occupied(), 5);
         (0..9).for_each(|_| stats.end());
-        assert_eq!((stats.in_flight(), stats.occupied()), (0, 3));
+        assert_eq!((stats.in_flight(), stats.occupied()), (0, 0));
     }
 }

@@ -1,7 +1,9 @@
 //! Tokens a second of the demo model in this process, and whether all cores work.
 //!
-//! Two columns: mistral.rs alone, as its SDK would be used, and this crate's engine around it. Run with
-//! `cargo bench --workspace --bench mistral`; the model is that of the tests.
+//! Two columns: mistral.rs alone, as its SDK would be used, and this crate's engine around it; then the same answer
+//! through gateway and node. Run it with `make bench`, which builds the binaries first; the model is that of the tests.
+
+mod through;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -44,12 +46,17 @@ fn main() {
         let direct_decode =
             best(async |_| ask_directly(&direct, "Write a long story about the sea.", DECODED).await).await;
         let direct_prefill = best(async |round| ask_directly(&direct, &long_prompt(round), 1).await).await;
+        drop(direct);
+        let through = through::Through::start(&model).await;
+        let through_decode = best(async |_| through.ask("Write a long story about the sea.", DECODED).await).await;
         println!("{:<34} {:>12} {:>12} {:>7}", "", "mistral.rs", "this engine", "ratio");
         row("decode, tokens/s", decode_speed(direct_decode), decode_speed(ours_decode));
         row("decode, cores busy", cores(direct_decode), cores(ours_decode));
         row("prompt, tokens", as_f64(direct_prefill.prompt_tokens), as_f64(ours_prefill.prompt_tokens));
         row("prompt, tokens/s", prefill_speed(direct_prefill), prefill_speed(ours_prefill));
         row("prompt, cores busy", cores(direct_prefill), cores(ours_prefill));
+        println!("\n{:<34} {:>12} {:>12} {:>7}", "", "mistral.rs", "Peerway", "ratio");
+        row("decode, tokens/s", decode_speed(direct_decode), decode_speed(through_decode));
     });
 }
 
