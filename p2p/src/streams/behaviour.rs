@@ -1,4 +1,4 @@
-//! The swarm's side of the streams: a handler for each connection, and no second connection that we dial ourselves.
+//! The swarm's side of the streams: a handler for each connection, and bounds on the connections of one peer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::swarm::behaviour::{ConnectionClosed, DialFailure, ListenFailure};
 use libp2p::swarm::{ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, ToSwarm};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::handler::{Handler, Queues};
+use super::handler::{Handler, Life, Queues};
 use super::protocol::Offered;
 use super::table::Table;
 use super::{InboundStream, StreamLimits};
@@ -20,6 +20,14 @@ use super::{InboundStream, StreamLimits};
 #[derive(Debug, thiserror::Error)]
 #[error("peer {0} is connected already")]
 pub(crate) struct AlreadyConnected(pub(crate) PeerId);
+
+/// Connections that one peer may open to us: the one in use, and a new one of a peer that has lost it before we noticed.
+const MAX_INBOUND_PER_PEER: usize = 2;
+
+/// The peer has as many connections as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("peer {0} has {MAX_INBOUND_PER_PEER} connections already")]
+struct TooManyConnections(PeerId);
 
 /// Gives connections their stream handlers.
 pub(crate) struct Behaviour {
@@ -43,8 +51,8 @@ impl Behaviour {
         let (sender, opens) = mpsc::channel(self.limits.max_opening_per_peer);
         let inbound = self.table.add(peer, connection, sender);
         Handler {
-            peer,
-            connection,
+            // From here on it is the handler's life that keeps the connection in the table, whatever becomes of it.
+            life: Life { table: self.table.clone(), peer, connection, ended: CancellationToken::new() },
             opens,
             offered: self.offered.clone(),
             queues: self.queues.clone(),
@@ -65,6 +73,9 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
+        if self.table.connections(peer) >= MAX_INBOUND_PER_PEER {
+            return Err(ConnectionDenied::new(TooManyConnections(peer)));
+        }
         Ok(self.handler(peer, connection))
     }
 
@@ -76,23 +87,13 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler, ConnectionDenied> {
-        if self.table.is_connected(peer) {
+        if self.table.connections(peer) > 0 {
             return Err(ConnectionDenied::new(AlreadyConnected(peer)));
         }
         Ok(self.handler(peer, connection))
     }
 
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        // A connection may still be denied by another behaviour after its handler was made here.
-        match event {
-            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. })
-            | FromSwarm::DialFailure(DialFailure { peer_id: Some(peer_id), connection_id, .. })
-            | FromSwarm::ListenFailure(ListenFailure { peer_id: Some(peer_id), connection_id, .. }) => {
-                self.table.remove(peer_id, connection_id);
-            }
-            _ => {}
-        }
-    }
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
     fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: Infallible) {
         match event {}

@@ -11,12 +11,16 @@ use libp2p::swarm::handler::{
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, ConnectionId, SubstreamProtocol};
 use libp2p::{PeerId, Stream, StreamProtocol};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::protocol::{Offered, Wanted};
+use super::table::Table;
 use super::{InboundStream, OpenError};
 
-type Reply = oneshot::Sender<Result<Stream, OpenError>>;
+/// A stream, and what is cancelled when its connection ends.
+type Opened = (Stream, CancellationToken);
+type Reply = oneshot::Sender<Result<Opened, OpenError>>;
 
 /// A stream that somebody waits for.
 #[derive(Debug)]
@@ -31,8 +35,7 @@ pub(super) type Queues = Arc<[(StreamProtocol, mpsc::Sender<InboundStream>)]>;
 /// Opens the streams that are asked for, and queues those that the peer opens. Streams keep a connection alive, and
 /// nothing else does.
 pub(crate) struct Handler {
-    pub(super) peer: PeerId,
-    pub(super) connection: ConnectionId,
+    pub(super) life: Life,
     pub(super) opens: mpsc::Receiver<OpenRequest>,
     pub(super) offered: Offered,
     pub(super) queues: Queues,
@@ -40,19 +43,36 @@ pub(crate) struct Handler {
     pub(super) open_timeout: Duration,
 }
 
+/// A connection as long as it can be used. A handler lives until its connection breaks or is told to close; the swarm
+/// says so later, and very much later where the far side does not read the goodbye.
+pub(super) struct Life {
+    pub(super) table: Arc<Table>,
+    pub(super) peer: PeerId,
+    pub(super) connection: ConnectionId,
+    pub(super) ended: CancellationToken,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.table.remove(self.peer, self.connection);
+        self.ended.cancel();
+    }
+}
+
 impl Handler {
     /// Drops what has no room: the peer then sees a stream that ends without a greeting.
     fn queue(&self, stream: Stream, protocol: &StreamProtocol) {
         let Ok(place) = self.inbound.clone().try_acquire_owned() else {
-            debug!(peer = %self.peer, "the peer has too many streams; one was dropped");
+            debug!(peer = %self.life.peer, "the peer has too many streams; one was dropped");
             return;
         };
         let Some((_, queue)) = self.queues.iter().find(|(name, _)| name == protocol) else {
             return;
         };
-        let inbound = InboundStream { peer: self.peer, connection: self.connection, stream, place };
+        let Life { peer, connection, ended, .. } = &self.life;
+        let inbound = InboundStream { peer: *peer, connection: *connection, stream, ended: ended.clone(), place };
         if queue.try_send(inbound).is_err() {
-            debug!(peer = %self.peer, %protocol, "no room for a stream; it was dropped");
+            debug!(%peer, %protocol, "no room for a stream; it was dropped");
         }
     }
 }
@@ -90,7 +110,7 @@ impl ConnectionHandler for Handler {
             }) => self.queue(stream, &protocol),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, info: reply }) => {
                 // Whoever asked may have left; the stream then closes here.
-                let _ = reply.send(Ok(stream));
+                let _ = reply.send(Ok((stream, self.life.ended.clone())));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info: reply, error }) => {
                 let error = match error {

@@ -97,7 +97,13 @@ impl Streams {
         let _opening = link.opening.acquire_owned().await.map_err(|_| OpenError::NotConnected)?;
         let (reply, opened) = oneshot::channel();
         link.opens.send(OpenRequest { protocol, reply }).await.map_err(|_| OpenError::NotConnected)?;
-        let stream = opened.await.map_err(|_| OpenError::NotConnected)??;
-        PeerStream::await_greeting(stream).await
+        let (stream, ended) = opened.await.map_err(|_| OpenError::NotConnected)??;
+        PeerStream::await_greeting(stream, ended).await
+    }
+
+    /// Connections of a peer that can be used.
+    #[cfg(test)]
+    pub(crate) fn connections(&self, peer: PeerId) -> usize {
+        self.table.connections(peer)
     }
 }

@@ -1,5 +1,9 @@
 //! A stream, and the byte by which its server says that it is one.
+//!
+//! A stream ends with its connection. That must be seen to: when yamux closes a connection on our own side it forgets
+//! the tasks that wait for its streams, and a request to a node that fell silent would wait for ever.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +14,7 @@ use libp2p::{PeerId, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::OpenError;
 
@@ -20,21 +25,35 @@ const GREETING: u8 = b'+';
 #[derive(Debug)]
 pub(crate) struct PeerStream {
     io: Compat<Stream>,
+    /// Resolves when the connection has ended.
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
     /// The place among the peer's inbound streams. None for an outbound stream.
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl PeerStream {
+    fn new(stream: Stream, ended: CancellationToken, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { io: stream.compat(), ended: Box::pin(ended.cancelled_owned()), _place: place }
+    }
+
     /// Waits until the far side serves the stream.
-    pub(super) async fn await_greeting(stream: Stream) -> Result<Self, OpenError> {
-        let mut io = stream.compat();
+    pub(super) async fn await_greeting(stream: Stream, ended: CancellationToken) -> Result<Self, OpenError> {
+        let mut stream = Self::new(stream, ended, None);
         let mut greeting = [0];
-        match io.read(&mut greeting).await {
-            Ok(1) if greeting == [GREETING] => Ok(Self { io, _place: None }),
+        match stream.read(&mut greeting).await {
+            Ok(1) if greeting == [GREETING] => Ok(stream),
             Ok(0) => Err(OpenError::NotServed),
             Ok(_) => Err(OpenError::Unsupported),
             Err(error) => Err(failure_of(error)),
         }
+    }
+
+    /// Turns a wait that will never end into an error.
+    fn unless_ended<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_pending() && self.ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was closed")));
+        }
+        polled
     }
 }
 
@@ -44,6 +63,7 @@ fn failure_of(error: io::Error) -> OpenError {
     match (negotiation, error.kind()) {
         (Some(NegotiationError::Failed), _) => OpenError::Unsupported,
         (_, io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => OpenError::NotServed,
+        (_, io::ErrorKind::ConnectionAborted) => OpenError::NotConnected,
         _ => OpenError::Io(error),
     }
 }
@@ -56,35 +76,40 @@ pub(crate) struct InboundStream {
     /// Over which connection.
     pub(crate) connection: ConnectionId,
     pub(super) stream: Stream,
+    pub(super) ended: CancellationToken,
     pub(super) place: OwnedSemaphorePermit,
 }
 
 impl InboundStream {
     /// Serves the stream: from here on the peer may send. Call it in the task that serves, not before.
     pub(crate) async fn serve(self) -> io::Result<PeerStream> {
-        let mut io = self.stream.compat();
-        io.write_all(&[GREETING]).await?;
-        io.flush().await?;
-        Ok(PeerStream { io, _place: Some(self.place) })
+        let mut stream = PeerStream::new(self.stream, self.ended, Some(self.place));
+        stream.write_all(&[GREETING]).await?;
+        stream.flush().await?;
+        Ok(stream)
     }
 }
 
 impl AsyncRead for PeerStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
+        self.unless_ended(polled, cx)
     }
 }
 
 impl AsyncWrite for PeerStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.unless_ended(polled, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.unless_ended(polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.unless_ended(polled, cx)
     }
 }

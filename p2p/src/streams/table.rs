@@ -68,8 +68,9 @@ impl Table {
         }
     }
 
-    pub(super) fn is_connected(&self, peer: PeerId) -> bool {
-        self.peers.read().contains_key(&peer)
+    /// Connections of a peer that can be used.
+    pub(super) fn connections(&self, peer: PeerId) -> usize {
+        self.peers.read().get(&peer).map_or(0, |entry| entry.connections.len())
     }
 
     /// The connection that streams to the peer go over.

@@ -101,6 +101,7 @@ async fn a_second_control_stream_on_a_connection_is_an_offence() {
     }
     until_closed(first).await;
     until(&gateway, |snapshot| snapshot.is_empty()).await;
+    until_takes(&evil, &gateway, false).await;
 }
 
 #[tokio::test]
@@ -140,6 +141,20 @@ async fn a_node_that_serves_nothing_leaves_requests_unsent() {
 }
 
 #[tokio::test]
+async fn requests_at_a_node_that_falls_silent_end_with_its_session() {
+    for transport in TRANSPORTS {
+        let gateway = gateway(transport).await;
+        let mut silent = peer().await;
+        let _control = silent.control(&gateway).await.unwrap();
+        let (client, peer_id) = (gateway.client().clone(), silent.identity.peer_id());
+        let waiting = tokio::spawn(async move { client.send(peer_id, request("/echo", "x")).await.map(drop) });
+        let _held = silent.started.inbound[0].recv().await.unwrap().serve().await.unwrap();
+        let error = timeout(PATIENCE, waiting).await.expect("it would wait for ever").unwrap().unwrap_err();
+        assert!(!error.is_not_sent(), "{transport}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn streams_beyond_a_peers_bound_are_refused_unsent() {
     let gateway = gateway(TCP).await;
     let limits = StreamLimits { max_inbound_per_peer: 4, ..StreamLimits::default() };
@@ -152,14 +167,15 @@ async fn streams_beyond_a_peers_bound_are_refused_unsent() {
     for _ in 0..4 {
         let client = gateway.client().clone();
         waiting.push(tokio::spawn(async move { client.send(peer_id, request("/echo", "x")).await.map(drop) }));
-        held.push(inbound.recv().await.unwrap().serve().await.unwrap());
+        held.push(timeout(PATIENCE, inbound.recv()).await.unwrap().unwrap().serve().await.unwrap());
     }
     let error = gateway.client().send(peer_id, request("/echo", "x")).await.unwrap_err();
     assert!(error.is_not_sent(), "{error}");
+    assert!(inbound.try_recv().is_err(), "the fifth stream was queued");
     // The others were sent, and nobody can know what became of them.
     drop(held);
     for request in waiting {
-        let error = request.await.unwrap().unwrap_err();
+        let error = timeout(PATIENCE, request).await.unwrap().unwrap().unwrap_err();
         assert!(!error.is_not_sent(), "{error}");
     }
 }

@@ -8,7 +8,9 @@ use libp2p::multiaddr::Protocol;
 use super::support::{
     QUIC, TCP, TRANSPORTS, gateway, gateway_with, node, node_with, request, until, until_routable, until_status,
 };
+use crate::network::{self, NetworkConfig};
 use crate::offer::tests::offer;
+use crate::streams::StreamLimits;
 use crate::{GatewayPeer, GatewayPeerConfig, Identity, Load, NodePeerConfig, StartError};
 
 fn without_peer(mut address: Multiaddr) -> Multiaddr {
@@ -120,6 +122,26 @@ async fn two_addresses_of_one_gateway_make_one_node() {
     }
     assert_eq!(gateway.directory().snapshot().len(), 1);
     assert_eq!(node.peer.status().borrow().gateways.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_dial_keeps_the_first_connection() {
+    let listen = [TCP, QUIC].iter().map(|address| address.parse().unwrap()).collect();
+    let config = GatewayPeerConfig { listen, ..GatewayPeerConfig::default() };
+    let gateway = GatewayPeer::start(Identity::generate(), config).await.unwrap();
+    let config = NetworkConfig {
+        listen: Vec::new(),
+        mdns: false,
+        max_connections: 8,
+        streams: StreamLimits::default(),
+        protocols: Vec::new(),
+    };
+    let dialler = network::start(&Identity::generate(), config).await.unwrap();
+    for address in gateway.addresses().into_iter().map(without_peer) {
+        let peer = dialler.network.dial(None, vec![address]).await.unwrap();
+        assert_eq!(peer, gateway.peer_id());
+        assert_eq!(dialler.streams.connections(peer), 1);
+    }
 }
 
 #[tokio::test]
