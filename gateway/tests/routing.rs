@@ -21,7 +21,7 @@ fn with_context(input: i64, output: i64, context_length: u32) -> Candidate {
     };
     let offer =
         Offer { operator: None, region: String::new(), slots: 2, engine: "test".to_owned(), models: vec![model] };
-    Candidate::detached(PeerId::random(), offer, MODEL).unwrap()
+    Candidate::detached(PeerId::random(), offer, MODEL).expect("the offer has the model")
 }
 
 fn need() -> Need {
@@ -30,8 +30,8 @@ fn need() -> Need {
 
 /// The places of the picks among the nodes.
 fn order(nodes: &[Candidate], need: &Need) -> Vec<usize> {
-    let picks = rank(nodes, need, &[]).unwrap();
-    let place = |peer: PeerId| nodes.iter().position(|node| node.peer_id() == peer).unwrap();
+    let picks = rank(nodes, need, &[]).expect("a node fits");
+    let place = |peer: PeerId| nodes.iter().position(|node| node.peer_id() == peer).expect("a pick is one of them");
     picks.iter().map(|pick| place(pick.candidate.peer_id())).collect()
 }
 
