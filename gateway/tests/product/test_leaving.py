@@ -78,7 +78,8 @@ def test_leaving_stops_the_real_engine(world, gateway):
     story = {"model": REAL_MODEL, "messages": [{"role": "user", "content": "Tell me a very long story."}]}
     url = f"{gateway.url}/v1/chat/completions"
     with httpx.stream("POST", url, headers=account.headers, json={**story, "stream": True}, timeout=60) as response:
-        next(response.iter_lines())
+        lines = response.iter_lines()
+        next(lines)
         wait_until("the node works", lambda: real.occupied() == 1)
     within_a_second("the gateway sees the node free", lambda: real.occupied() == 0)
     # Its only slot is free again, not only said to be.
