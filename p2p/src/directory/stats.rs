@@ -11,7 +11,7 @@ use crate::offer::Load;
 /// How long a node is left alone after its first failure, in milliseconds. Doubles with each further one in a row.
 const FIRST_REST_MS: u64 = 500;
 /// How long a node is left alone at most, in milliseconds.
-const LONGEST_REST_MS: u64 = 30_000;
+const LONGEST_REST_MS: u64 = 10_000;
 
 /// The numbers of one node.
 #[derive(Debug, Default)]
@@ -98,10 +98,15 @@ impl NodeStats {
         let _ = self.in_flight.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1));
     }
 
-    /// The node failed a request.
+    /// The node failed a request. Requests that were on their way when it began to rest say nothing new: one incident
+    /// is one failure, however many requests it hit.
     pub fn record_failure(&self) {
+        let now_ms = clock::now_ms();
+        if self.is_resting(now_ms) {
+            return;
+        }
         self.failures.fetch_add(1, Relaxed);
-        self.last_failure_ms.store(clock::now_ms(), Relaxed);
+        self.last_failure_ms.store(now_ms, Relaxed);
     }
 
     /// The node served a request: earlier failures are forgiven.
@@ -148,13 +153,13 @@ impl NodeStats {
         if self.departed.load(Relaxed) || self.is_draining() {
             return false;
         }
-        let failures = self.failures();
-        if failures == 0 {
-            return true;
-        }
-        let doublings = (failures - 1).min(16);
-        let rest = (FIRST_REST_MS << doublings).min(LONGEST_REST_MS);
-        now_ms.saturating_sub(self.last_failure_ms.load(Relaxed)) >= rest
+        !self.is_resting(now_ms)
+    }
+
+    fn is_resting(&self, now_ms: u64) -> bool {
+        let Some(doublings) = self.failures().checked_sub(1) else { return false };
+        let rest = (FIRST_REST_MS << doublings.min(16)).min(LONGEST_REST_MS);
+        now_ms.saturating_sub(self.last_failure_ms.load(Relaxed)) < rest
     }
 
     pub(crate) fn seen(&self) {
@@ -198,12 +203,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_rest_is_longer_than_half_a_minute() {
+    async fn no_rest_is_longer_than_ten_seconds() {
         let stats = NodeStats::new();
-        (0..1000).for_each(|_| stats.record_failure());
-        tokio::time::advance(Duration::from_secs(29)).await;
+        for _ in 0..20 {
+            stats.record_failure();
+            tokio::time::advance(Duration::from_secs(11)).await;
+        }
+        stats.record_failure();
+        tokio::time::advance(Duration::from_secs(9)).await;
         assert!(!stats.is_healthy(clock::now_ms()));
         tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(stats.is_healthy(clock::now_ms()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_incident_is_one_failure() {
+        let stats = NodeStats::new();
+        (0..8).for_each(|_| stats.record_failure());
+        assert_eq!(stats.failures(), 1);
+        tokio::time::advance(Duration::from_millis(501)).await;
         assert!(stats.is_healthy(clock::now_ms()));
     }
 
