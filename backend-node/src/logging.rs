@@ -1,5 +1,7 @@
 //! The log: one event a line, to standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -19,7 +21,11 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), ConfigError> {
     for cap in CAPS {
         filter = filter.add_directive(cap.parse().map_err(|error| fault(&error))?);
     }
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for terminals; in a file they are noise.
+        .with_ansi(std::io::stderr().is_terminal());
     // A second call, as in tests, leaves the first in place.
     let _already = match format {
         LogFormat::Text => builder.finish().try_init(),

@@ -6,7 +6,8 @@ use serde_json::Value;
 #[test]
 fn the_document_changes_only_on_purpose() {
     let document: Value = serde_json::from_str(&document::json()).unwrap();
-    insta::assert_json_snapshot!(document);
+    // Whether serde_json keeps the order of keys depends on what else is built.
+    insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!(document) });
 }
 
 #[test]

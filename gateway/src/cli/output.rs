@@ -1,5 +1,7 @@
 //! What commands print.
 
+use std::io::{ErrorKind, Write};
+
 use serde::Serialize;
 
 /// Text for people or JSON for programs, on standard output.
@@ -18,11 +20,14 @@ impl Output {
     /// Prints a value as JSON, or the text made from it.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON.
+    /// Where it cannot be written.
     pub fn print<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
         let printed = if self.json { serde_json::to_string_pretty(value)? } else { text(value) };
-        println!("{printed}");
-        Ok(())
+        match writeln!(std::io::stdout(), "{printed}") {
+            // Whoever read the output has seen enough, as `head` does.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
     }
 }
 
