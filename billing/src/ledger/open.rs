@@ -4,7 +4,7 @@
 //! lock on SQLite, and cannot say "this is some other program's database". Two numbers in the file's header can.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -52,9 +52,27 @@ pub(super) fn connect_options(path: &Path, busy: Duration) -> SqliteConnectOptio
 /// A connection to a ledger whose schema is the newest known.
 pub(super) async fn open(path: &Path, busy: Duration) -> Result<SqliteConnection, OpenError> {
     create_private(path)?;
-    let mut connection = connect_options(path, busy).connect().await.map_err(|error| explain(path, &error))?;
+    let mut connection = connect(path, busy).await.map_err(|error| explain(path, &error))?;
     migrate(path, &mut connection).await?;
     Ok(connection)
+}
+
+/// Connects, also while another process makes the same new file: turning on the write-ahead log is the one thing for which
+/// SQLite does not wait by itself.
+async fn connect(path: &Path, busy: Duration) -> Result<SqliteConnection, sqlx::Error> {
+    let deadline = Instant::now() + busy;
+    loop {
+        match connect_options(path, busy).connect().await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => tokio::time::sleep(RETRY_PAUSE).await,
+            connected => return connected,
+        }
+    }
+}
+
+/// SQLite's primary code for "database is locked" is the low byte of each of its kinds.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|database| database.code()).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// Makes the file for its owner alone: it holds names, balances and key hashes.
@@ -110,6 +128,10 @@ pub(super) async fn in_memory() -> Result<SqliteConnection, sqlx::Error> {
     Ok(connection)
 }
 
+/// SQLite's code for "database is locked".
+const SQLITE_BUSY: u32 = 5;
+/// Between two tries to connect to a file that another process is making.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// SQLite's code for "file is not a database".
 const NOT_A_DATABASE: &str = "26";
 

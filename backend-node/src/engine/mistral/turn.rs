@@ -9,9 +9,13 @@
 //! left only after the step it is in, and a caller who reads slowly, or not at all, must not keep others waiting.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mistralrs::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// How often the engine's end of an answer is looked for after its caller has left. A step takes some milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Hands out turns, first come, first served.
 #[derive(Debug, Clone)]
@@ -51,10 +55,19 @@ pub(super) fn relay(mut messages: mpsc::Receiver<Response>, turn: Turn, room: us
             }
         }
         messages.close();
-        while messages.recv().await.is_some() {}
+        let_go(&messages).await;
         drop(turn);
     });
     passed
+}
+
+/// Waits until the engine has dropped its end. A closed channel tells its receiver at once that no more will come, so
+/// there is nothing to await: the engine's end is looked for until it is gone.
+async fn let_go(messages: &mpsc::Receiver<Response>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    while messages.sender_strong_count() > 0 {
+        ticks.tick().await;
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_turn_ends_when_the_engine_has_let_go() {
         let turns = Turns::new(1);
         let (engine, messages) = mpsc::channel(1);
@@ -72,7 +85,8 @@ mod tests {
         assert!(poll!(&mut next).is_pending());
         drop(passed);
         engine.closed().await;
-        tokio::task::yield_now().await;
+        // On the paused clock: long enough for the relay to have looked many times.
+        tokio::time::sleep(LOOK_EVERY * 100).await;
         assert!(poll!(&mut next).is_pending(), "the engine still holds the answer");
         drop(engine);
         next.await;
