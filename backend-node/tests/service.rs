@@ -202,6 +202,22 @@ async fn a_caller_that_leaves_stops_the_engine() {
 }
 
 #[tokio::test]
+async fn who_waited_for_a_slot_is_told_how_long() {
+    let node = node(1, 1).await;
+    let long = "[[tokens=20]] [[every=10ms]] x";
+    let stream = json!({"stream": true});
+    let (one, two) = tokio::join!(node.ask(long, &stream), node.ask(long, &stream));
+    let waited = |response: &reqwest::Response| -> u64 {
+        response.headers()["x-peerway-queue-ms"].to_str().unwrap().parse().unwrap()
+    };
+    let (first, second) = (waited(&one), waited(&two));
+    drop((one, two));
+    // One of them ran at once; the other for as long as an answer takes, or until the first was dropped.
+    assert_eq!(first.min(second), 0);
+    assert!(first.max(second) >= 100, "{first} and {second}");
+}
+
+#[tokio::test]
 async fn a_node_can_lie_on_demand() {
     let node = node(1, 0).await;
     let whole: Value = node.ask("hello [[tokens=5]] [[claim_factor=10]]", &json!({})).await.json().await.unwrap();

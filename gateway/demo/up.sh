@@ -90,7 +90,7 @@ start_node() { # SERVICE PRICE_INPUT PRICE_OUTPUT
     local p2p
     read -r _ p2p <"$state/ports"
     launch "$1" "$state/bin/peerway-node" --engine mistral --model "$gguf" --model-id "$model" \
-        --price-input "$2" --price-output "$3" --gateway "/ip4/127.0.0.1/tcp/$p2p" --data-dir "$state/$1"
+        --queue 32 --price-input "$2" --price-output "$3" --gateway "/ip4/127.0.0.1/tcp/$p2p" --data-dir "$state/$1"
 }
 
 # The demo's account and key, made once.

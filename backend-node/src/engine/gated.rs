@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::Stream;
@@ -46,24 +46,31 @@ impl Engine for GatedEngine {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError> {
+        self.chat_queued(request).await.1
+    }
+
+    async fn chat_queued(&self, request: ChatRequest) -> (Duration, Result<Answer, EngineError>) {
+        let came = Instant::now();
         // Before the queue: who asks for the wrong model must not wait to be told.
         if !self.models.iter().any(|model| model.id == request.model) {
-            return Err(EngineError::UnknownModel(request.model));
+            return (Duration::ZERO, Err(EngineError::UnknownModel(request.model)));
         }
-        let slot = self.gate.enter().await.map_err(|_busy| EngineError::Busy)?;
+        let Ok(slot) = self.gate.enter().await else { return (came.elapsed(), Err(EngineError::Busy)) };
+        let queued = came.elapsed();
         let began = Instant::now();
-        match self.inner.chat(request).await? {
+        let answer = self.inner.chat(request).await.map(|answer| match answer {
             Answer::Whole(whole) => {
                 if let Some(usage) = &whole.usage {
                     self.pace.tokens_in(usage.completion_tokens, began.elapsed());
                 }
-                Ok(Answer::Whole(whole))
+                Answer::Whole(whole)
             }
             Answer::Stream(stream) => {
                 let pace = self.pace.clone();
-                Ok(Answer::Stream(Box::pin(Metered { stream, pace, began, first: None, pieces: 0, _slot: slot })))
+                Answer::Stream(Box::pin(Metered { stream, pace, began, first: None, pieces: 0, _slot: slot }))
             }
-        }
+        });
+        (queued, answer)
     }
 }
 

@@ -19,6 +19,8 @@ mod pace;
 pub mod scripted;
 mod stamp;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use peerway_openapi::chat::{ChatChunk, ChatCompletion, ChatRequest};
@@ -75,4 +77,9 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `EngineError`; a parameter that the engine cannot follow is refused with `BadRequest`, never ignored.
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError>;
+
+    /// As [`Self::chat`], and how long the request waited for a slot: not at all, where nothing stands before the engine.
+    async fn chat_queued(&self, request: ChatRequest) -> (Duration, Result<Answer, EngineError>) {
+        (Duration::ZERO, self.chat(request).await)
+    }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
-use http::Response;
+use http::{HeaderName, HeaderValue, Response};
 use http_body::Body;
 use peerway_openapi::chat::{Assembler, ChatChunk, ChatCompletion, ChatRequest};
 use peerway_openapi::{ApiError, ErrorKind, parse, sse};
@@ -13,6 +13,9 @@ use peerway_openapi::{ApiError, ErrorKind, parse, sse};
 use super::ServiceLimits;
 use super::reply::{self, ReplyBody};
 use crate::engine::{Answer, ChunkStream, Engine, EngineError};
+
+/// Milliseconds for which a request waited for a slot, for the gateway to pass on.
+const QUEUE_HEADER: HeaderName = HeaderName::from_static("x-peerway-queue-ms");
 
 pub(super) async fn answer<B>(
     engine: &dyn Engine,
@@ -28,11 +31,15 @@ where
     drop(body);
     request.validate()?;
     let (is_stream, wants_usage) = (request.is_stream(), request.wants_usage_chunk());
-    match engine.chat(request).await.map_err(|error| refused(&error))? {
-        Answer::Whole(whole) => Ok(reply::json(&whole)),
-        Answer::Stream(chunks) if is_stream => stream(chunks, wants_usage).await,
-        Answer::Stream(chunks) => Ok(reply::json(&assemble(chunks).await?)),
-    }
+    let (queued, answer) = engine.chat_queued(request).await;
+    let mut response = match answer.map_err(|error| refused(&error))? {
+        Answer::Whole(whole) => reply::json(&whole),
+        Answer::Stream(chunks) if is_stream => stream(chunks, wants_usage).await?,
+        Answer::Stream(chunks) => reply::json(&assemble(chunks).await?),
+    };
+    let queued_ms = u64::try_from(queued.as_millis()).unwrap_or(u64::MAX);
+    response.headers_mut().insert(QUEUE_HEADER, HeaderValue::from(queued_ms));
+    Ok(response)
 }
 
 async fn read<B>(body: Pin<&mut B>, limits: ServiceLimits) -> Result<Bytes, ApiError>
