@@ -1,7 +1,12 @@
 //! The task that sends captures to the ledger, batch after batch, and does not give up while it is away.
+//!
+//! Under load it lets captures gather for some milliseconds: a commit costs the same for one as for a hundred. A capture
+//! that comes alone is sent at once.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Shared;
 use super::queue::Queued;
@@ -15,9 +20,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// From the start of one batch to that of the next. What a killed gateway can lose grows by as much.
+const GATHER: Duration = Duration::from_millis(10);
+
 pub(super) async fn run(shared: Arc<Shared>) {
+    let mut next = Instant::now();
     loop {
+        tokio::time::sleep_until(next).await;
         let batch = shared.queue.take(BATCH).await;
+        next = Instant::now() + GATHER;
         if let Err(error) = send(&shared, &batch).await {
             tracing::error!(captures = shared.queue.waiting(), %error, "captures are lost: the ledger was closed first");
             shared.queue.stop();

@@ -19,18 +19,21 @@ pub struct TokenCounter {
     tokenizer: Option<Arc<Tokenizer>>,
     settled: u64,
     open: String,
+    /// The open text's tokens, None where it has grown since they were counted.
+    open_tokens: Option<u64>,
 }
 
 impl TokenCounter {
     /// A counter of nothing yet. Without a tokenizer it counts bytes.
     #[must_use]
     pub fn new(tokenizer: Option<Arc<Tokenizer>>) -> Self {
-        Self { tokenizer, settled: 0, open: String::new() }
+        Self { tokenizer, settled: 0, open: String::new(), open_tokens: None }
     }
 
     /// Adds a piece.
     pub fn push(&mut self, text: &str) {
         self.open.push_str(text);
+        self.open_tokens = None;
         if self.open.len() < SETTLE_AT {
             return;
         }
@@ -42,8 +45,9 @@ impl TokenCounter {
 
     /// The tokens so far.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.settled + count(self.tokenizer.as_deref(), &self.open)
+    pub fn total(&mut self) -> u64 {
+        let Self { tokenizer, open, open_tokens, .. } = self;
+        self.settled + *open_tokens.get_or_insert_with(|| count(tokenizer.as_deref(), open))
     }
 
     /// A bound that the total does not pass, without counting: each open byte could be a token.

@@ -54,7 +54,7 @@ impl AnswerCount {
 
     /// Generated tokens delivered so far.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub fn total(&mut self) -> u64 {
         self.counter.total()
     }
 }
