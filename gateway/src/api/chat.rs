@@ -16,7 +16,7 @@ use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use peerway_billing::{
-    AdmitError, Admitted, OperatorId, Price, RequestId as BillingId, TokenCount, affordable_completion,
+    AdmitError, Admitted, IdError, OperatorId, Price, RequestId as BillingId, TokenCount, affordable_completion,
 };
 use peerway_openapi::chat::{Assembler, ChatChunk, ChatCompletion, ChatRequest};
 use peerway_openapi::{ApiError, ErrorKind, parse, sse};
@@ -169,9 +169,14 @@ async fn admit(
 
 fn seller(pick: &Pick) -> Result<Seller, ApiError> {
     let node = pick.candidate.peer_id().to_string();
-    let operator = pick.candidate.operator().unwrap_or(&node);
-    let operator = OperatorId::new(operator).map_err(|cause| internal("a node's operator is no id", &cause))?;
+    let operator = payee(pick.candidate.operator(), &node).map_err(|cause| internal("a peer id is no id", &cause))?;
     Ok(Seller { node, operator, price: pick.price })
+}
+
+/// Who is paid: the operator that the node names, or the node itself where it names none or one that no account can
+/// have. A name is a node's own word, so a bad one must not cost the caller an answer.
+fn payee(operator: Option<&str>, node: &str) -> Result<OperatorId, IdError> {
+    operator.map_or_else(|| OperatorId::new(node), |name| OperatorId::new(name).or_else(|_| OperatorId::new(node)))
 }
 
 fn streamed(metered: MeteredAnswer, with_usage: bool) -> Response {
@@ -258,4 +263,18 @@ fn model_not_found(id: &str) -> ApiError {
 fn internal(what: &str, cause: &dyn std::fmt::Display) -> ApiError {
     error!(%cause, what, "a fault of the gateway");
     ApiError::new(ErrorKind::Internal, "The gateway made a mistake. You were not charged; try again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_an_unusable_operator_is_paid_itself() {
+        let paid = |operator| payee(operator, "12D3KooW").unwrap().to_string();
+        assert_eq!(paid(Some("alice")), "alice");
+        for unusable in [None, Some("two words"), Some("\u{e4}")] {
+            assert_eq!(paid(unusable), "12D3KooW", "{unusable:?}");
+        }
+    }
 }
