@@ -9,11 +9,14 @@
 //! and there is no place in them for what Peerway adds (`cost`, `provider`, mistral.rs's sampling fields).
 
 pub mod chat;
+pub mod dialect;
 pub mod document;
 pub mod error;
 pub mod models;
 pub mod parse;
+pub mod present;
 pub mod sse;
 pub mod usage;
 
+pub use dialect::Dialect;
 pub use error::{ApiError, ErrorKind};

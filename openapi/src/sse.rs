@@ -28,6 +28,20 @@ pub fn frame(value: &impl Serialize) -> Result<Bytes, serde_json::Error> {
     Ok(frame.into_inner().freeze())
 }
 
+/// Frames a value as one event with a name, for APIs whose events have one.
+///
+/// # Errors
+/// Where the value cannot be written as JSON.
+pub fn named_frame(event: &str, value: &impl Serialize) -> Result<Bytes, serde_json::Error> {
+    let mut frame = BytesMut::with_capacity(512).writer();
+    for part in [b"event: ", event.as_bytes(), b"\ndata: "] {
+        frame.get_mut().put_slice(part);
+    }
+    serde_json::to_writer(&mut frame, value)?;
+    frame.get_mut().put_slice(b"\n\n");
+    Ok(frame.into_inner().freeze())
+}
+
 /// An event that outgrew the decoder's bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event of the stream is larger than {max_event} bytes")]

@@ -5,27 +5,37 @@
 
 use super::response::completion_object;
 use super::{
-    AssistantMessage, ChatChunk, ChatCompletion, Choice, FinishReason, FunctionCall, Logprobs, Role, ToolCall,
-    ToolCallDelta, ToolKind,
+    AssistantMessage, ChatChunk, ChatCompletion, Choice, ChunkChoice, FinishReason, FunctionCall, Logprobs, Role,
+    ToolCall, ToolCallDelta, ToolKind,
 };
 use crate::usage::Usage;
 
-/// Collects the chunks of one answer.
+/// Collects the chunks of a request's answers.
 #[derive(Debug, Default)]
 pub struct Assembler {
     head: Option<(String, i64, String)>,
+    choices: Vec<Partial>,
+    usage: Option<Usage>,
+}
+
+/// One answer so far.
+#[derive(Debug, Default)]
+struct Partial {
     content: String,
     reasoning: String,
     logprobs: Option<Logprobs>,
     tool_calls: Vec<ToolCall>,
     finish_reason: Option<FinishReason>,
-    usage: Option<Usage>,
+    stop_reason: Option<String>,
 }
 
-/// The chunks ended before the answer did.
+/// The chunks ended before the answers did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stream ended without a finish reason")]
 pub struct Incomplete;
+
+/// Answers of one request; a chunk that names a later one is dropped.
+const MAX_CHOICES: usize = 4096;
 
 impl Assembler {
     /// Adds the next chunk.
@@ -34,16 +44,14 @@ impl Assembler {
             self.head = Some((chunk.id, chunk.created, chunk.model));
         }
         for choice in chunk.choices {
-            self.content.push_str(choice.delta.content.as_deref().unwrap_or_default());
-            self.reasoning.push_str(choice.delta.reasoning_content.as_deref().unwrap_or_default());
-            for delta in choice.delta.tool_calls.into_iter().flatten() {
-                self.push_tool_call(delta);
+            let index = usize::try_from(choice.index).unwrap_or(MAX_CHOICES);
+            if index >= MAX_CHOICES {
+                continue;
             }
-            if let Some(tokens) = choice.logprobs.and_then(|logprobs| logprobs.content) {
-                let collected = self.logprobs.get_or_insert_default().content.get_or_insert_default();
-                collected.extend(tokens);
+            if index >= self.choices.len() {
+                self.choices.resize_with(index + 1, Partial::default);
             }
-            self.finish_reason = choice.finish_reason.or(self.finish_reason);
+            self.choices[index].push(choice);
         }
         self.usage = chunk.usage.or(self.usage.take());
     }
@@ -53,9 +61,34 @@ impl Assembler {
     /// # Errors
     /// `Incomplete` where no chunk said why the model stopped.
     pub fn finish(self) -> Result<ChatCompletion, Incomplete> {
-        let (Some((id, created, model)), Some(finish_reason)) = (self.head, self.finish_reason) else {
+        let (id, created, model) = self.head.ok_or(Incomplete)?;
+        let choices: Vec<_> =
+            (0..).zip(self.choices).map(|(index, partial)| partial.finish(index)).collect::<Result<_, _>>()?;
+        if choices.is_empty() {
             return Err(Incomplete);
-        };
+        }
+        let object = completion_object();
+        Ok(ChatCompletion { id, object, created, model, choices, usage: self.usage, provider: None })
+    }
+}
+
+impl Partial {
+    fn push(&mut self, choice: ChunkChoice) {
+        self.content.push_str(choice.delta.content.as_deref().unwrap_or_default());
+        self.reasoning.push_str(choice.delta.reasoning_content.as_deref().unwrap_or_default());
+        for delta in choice.delta.tool_calls.into_iter().flatten() {
+            self.push_tool_call(delta);
+        }
+        if let Some(tokens) = choice.logprobs.and_then(|logprobs| logprobs.content) {
+            let collected = self.logprobs.get_or_insert_default().content.get_or_insert_default();
+            collected.extend(tokens);
+        }
+        self.finish_reason = choice.finish_reason.or(self.finish_reason);
+        self.stop_reason = choice.stop_reason.or(self.stop_reason.take());
+    }
+
+    fn finish(self, index: u32) -> Result<Choice, Incomplete> {
+        let finish_reason = self.finish_reason.ok_or(Incomplete)?;
         let only_calls = self.content.is_empty() && !self.tool_calls.is_empty();
         let message = AssistantMessage {
             role: Role::Assistant,
@@ -64,9 +97,7 @@ impl Assembler {
             reasoning_content: (!self.reasoning.is_empty()).then_some(self.reasoning),
             tool_calls: (!self.tool_calls.is_empty()).then_some(self.tool_calls),
         };
-        let choice = Choice { index: 0, message, finish_reason, logprobs: self.logprobs };
-        let object = completion_object();
-        Ok(ChatCompletion { id, object, created, model, choices: vec![choice], usage: self.usage, provider: None })
+        Ok(Choice { index, message, finish_reason, logprobs: self.logprobs, stop_reason: self.stop_reason })
     }
 
     /// A delta continues the call of its index; the first of an index opens it. Indexes come in order.
@@ -113,6 +144,32 @@ mod tests {
     fn a_stream_cut_short_is_no_answer() {
         let mut assembler = Assembler::default();
         assembler.push(piece(Delta::text("Hel"), None));
+        assert_eq!(assembler.finish(), Err(Incomplete));
+    }
+
+    #[test]
+    fn answers_keep_apart() {
+        let of = |index, text: &str, finish| {
+            let mut chunk = piece(Delta::text(text), finish);
+            chunk.choices[0].index = index;
+            chunk
+        };
+        let mut assembler = Assembler::default();
+        for chunk in [of(1, "b", None), of(0, "a", Some(FinishReason::Stop)), of(1, "c", Some(FinishReason::Length))] {
+            assembler.push(chunk);
+        }
+        let texts: Vec<_> =
+            assembler.finish().unwrap().choices.into_iter().map(|c| (c.index, c.message.content)).collect();
+        assert_eq!(texts, [(0, Some("a".into())), (1, Some("bc".into()))]);
+    }
+
+    #[test]
+    fn one_answer_without_an_end_is_no_answer() {
+        let mut assembler = Assembler::default();
+        let mut second = piece(Delta::text("b"), None);
+        second.choices[0].index = 1;
+        assembler.push(piece(Delta::text("a"), Some(FinishReason::Stop)));
+        assembler.push(second);
         assert_eq!(assembler.finish(), Err(Incomplete));
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::ToolCall;
+use crate::present::Present;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -63,6 +64,15 @@ impl Message {
         Self { role, content: Some(Content::Text(text.into())), name: None, tool_calls: None, tool_call_id: None }
     }
 
+    /// The message's parts that are no text.
+    pub fn media(&self) -> impl Iterator<Item = &ContentPart> {
+        let parts = match &self.content {
+            Some(Content::Parts(parts)) => parts.as_slice(),
+            Some(Content::Text(_)) | None => &[],
+        };
+        parts.iter().filter(|part| !matches!(part, ContentPart::Text { .. } | ContentPart::Refusal { .. }))
+    }
+
     /// The message's text, its parts joined with nothing between, as OpenAI's own templates do. Empty without content.
     #[must_use]
     pub fn joined_text(&self) -> String {
@@ -98,6 +108,42 @@ pub enum ContentPart {
         /// The text itself.
         refusal: String,
     },
+    /// A picture, for models that see.
+    ImageUrl {
+        /// Where it is.
+        image_url: ImageUrl,
+    },
+    /// A recording, for models that hear.
+    InputAudio {
+        /// The recording itself.
+        input_audio: InputAudio,
+    },
+    /// A file. No model here reads files: it is refused by name.
+    File {
+        /// What OpenAI calls it.
+        #[serde(default, skip_serializing)]
+        #[schema(ignore)]
+        file: Option<Present>,
+    },
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImageUrl {
+    /// A `data:` URL with the picture in base64, or, where the gateway fetches, an `https:` URL.
+    pub url: String,
+    /// How closely the model looks: `auto`, `low` or `high`. None: `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InputAudio {
+    /// The recording in base64.
+    pub data: String,
+    /// `wav` or `mp3`.
+    pub format: String,
 }
 
 impl ContentPart {
@@ -105,6 +151,7 @@ impl ContentPart {
         match self {
             Self::Text { text } => text,
             Self::Refusal { refusal } => refusal,
+            Self::ImageUrl { .. } | Self::InputAudio { .. } | Self::File { .. } => "",
         }
     }
 }

@@ -9,8 +9,8 @@ mod tools;
 mod validate;
 
 pub use assemble::{Assembler, Incomplete};
-pub use message::{Content, ContentPart, Message, Role};
-pub use request::{ChatRequest, MaxTokens, StreamOptions};
+pub use message::{Content, ContentPart, ImageUrl, InputAudio, Message, Role};
+pub use request::{ChatRequest, MaxTokens, ReasoningEffort, StreamOptions, Verbosity};
 pub use response::{
     AssistantMessage, ChatChunk, ChatCompletion, Choice, ChunkChoice, Delta, FinishReason, Logprobs, TokenLogprob,
     TopLogprob,

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Message, ResponseFormat, Stop, Tool, ToolChoice};
+use crate::present::Present;
 
 /// `POST /v1/chat/completions`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChatRequest {
     /// The catalog's id of a model.
     pub model: String,
@@ -29,7 +30,7 @@ pub struct ChatRequest {
     /// The most tokens to generate. None: until the model stops, its context is full or the credit is used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_completion_tokens: Option<u32>,
-    /// How many answers. Only 1 is sold.
+    /// How many answers, 1 to 128; the prompt is paid once. None: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u32>,
     /// 0 to 2; 0 always takes the likeliest token.
@@ -74,9 +75,67 @@ pub struct ChatRequest {
     /// Whether and what it must call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
+    /// Whether the model may call several tools at once. None: it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_tool_calls: Option<bool>,
     /// The shape that the answer must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// How long a model that thinks before it answers may think. None: as the model does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// How wordy the answer is. Only `medium`, which is what every model does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<Verbosity>,
+    /// What the answer consists of. Only `["text"]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modalities: Option<Vec<String>>,
+    /// Documented by OpenAI and refused here, because leaving it out would change the answer: spoken answers.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub audio: Option<Present>,
+    /// As `audio`: the older form of `tools`.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub functions: Option<Present>,
+    /// As `audio`: the older form of `tool_choice`.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub function_call: Option<Present>,
+    /// As `audio`: searching the web.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub web_search_options: Option<Present>,
+}
+
+/// How long a model that thinks before it answers may think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReasoningEffort {
+    /// Not at all.
+    None,
+    /// As little as possible.
+    Minimal,
+    /// A little.
+    Low,
+    /// As usual.
+    Medium,
+    /// A lot.
+    High,
+    /// As much as possible.
+    Xhigh,
+}
+
+/// How wordy an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verbosity {
+    /// Terse.
+    Low,
+    /// As usual.
+    Medium,
+    /// Expansive.
+    High,
 }
 
 /// What a stream contains besides the answer.
@@ -97,6 +156,18 @@ pub struct MaxTokens {
 }
 
 impl ChatRequest {
+    /// A request for one answer to these messages, with nothing else said.
+    #[must_use]
+    pub fn new(model: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self { model: model.into(), messages, ..Self::default() }
+    }
+
+    /// Answers asked for.
+    #[must_use]
+    pub fn choices(&self) -> u32 {
+        self.n.unwrap_or(1)
+    }
+
     /// The caller's limit on generated tokens, None where it set none. The newer field wins.
     #[must_use]
     pub fn max_generated(&self) -> Option<MaxTokens> {

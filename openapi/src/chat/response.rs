@@ -36,7 +36,7 @@ pub struct ChatCompletion {
     pub created: i64,
     /// The catalog's id of the model that answered.
     pub model: String,
-    /// The answers: one.
+    /// The answers, as many as were asked for.
     pub choices: Vec<Choice>,
     /// What it consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub struct ChatCompletion {
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Choice {
-    /// Which answer: 0.
+    /// Which answer, from 0.
     pub index: u32,
     /// What the model said.
     pub message: AssistantMessage,
@@ -58,6 +58,9 @@ pub struct Choice {
     /// Log probabilities, where the caller asked for them.
     #[serde(default)]
     pub logprobs: Option<Logprobs>,
+    /// The stop text at which it stopped, where it was one of the caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
 }
 
 /// What the model said.
@@ -92,7 +95,7 @@ pub struct ChatChunk {
     pub created: i64,
     /// The catalog's id of the model that answers.
     pub model: String,
-    /// The pieces: one, or none in the usage chunk.
+    /// The pieces: one, of any of the answers, or none in the usage chunk.
     pub choices: Vec<ChunkChoice>,
     /// What it consumed; in the last chunk alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,7 +108,7 @@ pub struct ChatChunk {
 /// A piece of one answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChunkChoice {
-    /// Which answer: 0.
+    /// Which answer, from 0.
     pub index: u32,
     /// What is new.
     pub delta: Delta,
@@ -115,6 +118,9 @@ pub struct ChunkChoice {
     /// Log probabilities of the new tokens, where the caller asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<Logprobs>,
+    /// With the finish reason: the stop text at which it stopped, where it was one of the caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
 }
 
 /// What is new in an answer.
@@ -196,7 +202,7 @@ impl ChatChunk {
         delta: Delta,
         finish_reason: Option<FinishReason>,
     ) -> Self {
-        let choice = ChunkChoice { index: 0, delta, finish_reason, logprobs: None };
+        let choice = ChunkChoice { index: 0, delta, finish_reason, logprobs: None, stop_reason: None };
         Self { choices: vec![choice], ..Self::empty(id, created, model) }
     }
 }

@@ -170,6 +170,16 @@ pub enum ResponseFormat {
         /// The schema and its name.
         json_schema: JsonSchemaFormat,
     },
+    /// Text that matches a regular expression from its first to its last character. An extension.
+    Regex {
+        /// The expression, in the syntax of Rust's `regex` crate.
+        regex: String,
+    },
+    /// Text that a context-free grammar accepts. An extension.
+    Grammar {
+        /// The grammar, in the syntax of Lark.
+        grammar: String,
+    },
 }
 
 /// A named JSON schema.

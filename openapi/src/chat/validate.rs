@@ -1,7 +1,6 @@
 //! What types alone cannot refuse.
 
-use super::Content;
-use super::{ChatRequest, ContentPart, Message, Role};
+use super::{ChatRequest, Content, ContentPart, Message, ResponseFormat, Role, Verbosity};
 use crate::ApiError;
 
 /// Messages of one conversation. A request is refused past it, because each costs work before any credit is held.
@@ -12,6 +11,10 @@ const MAX_STOPS: usize = 4;
 const MAX_STOP_BYTES: usize = 1024;
 /// Tools of one request, as OpenAI has it.
 const MAX_TOOLS: usize = 128;
+/// Answers of one request, as OpenAI has it.
+pub(crate) const MAX_CHOICES: u32 = 128;
+/// Bytes of a regular expression or a grammar.
+const MAX_GRAMMAR: usize = 16 << 10;
 /// Entries of `logit_bias`, as OpenAI has it.
 const MAX_BIASES: usize = 1024;
 
@@ -28,6 +31,8 @@ impl ChatRequest {
         self.validate_sampling()?;
         self.validate_stops()?;
         self.validate_tools()?;
+        self.validate_format()?;
+        self.validate_unsupported()?;
         self.validate_shape()
     }
 
@@ -109,14 +114,49 @@ impl ChatRequest {
         Ok(())
     }
 
+    fn validate_format(&self) -> Result<(), ApiError> {
+        let (field, text) = match &self.response_format {
+            Some(ResponseFormat::Regex { regex }) => ("response_format.regex", regex),
+            Some(ResponseFormat::Grammar { grammar }) => ("response_format.grammar", grammar),
+            Some(ResponseFormat::JsonSchema { json_schema }) if json_schema.schema.is_none() => {
+                return Err(ApiError::invalid("response_format.json_schema.schema", "The schema is missing."));
+            }
+            _ => return Ok(()),
+        };
+        if text.is_empty() || text.len() > MAX_GRAMMAR {
+            return Err(ApiError::invalid(field, format!("Send 1 to {MAX_GRAMMAR} bytes.")));
+        }
+        Ok(())
+    }
+
+    /// What OpenAI documents and no node here can do. Left out silently, it would change the answer.
+    fn validate_unsupported(&self) -> Result<(), ApiError> {
+        let refused = [
+            ("audio", self.audio.is_some(), "Answers are text."),
+            ("functions", self.functions.is_some(), "Send `tools`, which replaced it."),
+            ("function_call", self.function_call.is_some(), "Send `tool_choice`, which replaced it."),
+            ("web_search_options", self.web_search_options.is_some(), "No node searches the web."),
+            ("modalities", self.modalities.as_ref().is_some_and(|kinds| *kinds != ["text"]), "Answers are text."),
+            (
+                "verbosity",
+                self.verbosity.is_some_and(|verbosity| verbosity != Verbosity::Medium),
+                "Only `medium` is followed; ask for it in a message.",
+            ),
+        ];
+        match refused.into_iter().find(|(_, is_present, _)| *is_present) {
+            Some((field, _, why)) => Err(ApiError::invalid(field, format!("`{field}` is not supported. {why}"))),
+            None => Ok(()),
+        }
+    }
+
     fn validate_shape(&self) -> Result<(), ApiError> {
         if let Some(limit) = self.max_generated()
             && limit.tokens == 0
         {
             return Err(ApiError::invalid(limit.field, "Ask for at least one token."));
         }
-        if self.n.is_some_and(|n| n != 1) {
-            return Err(ApiError::invalid("n", "One answer a request: send n requests for n answers."));
+        if !(1..=MAX_CHOICES).contains(&self.choices()) {
+            return Err(ApiError::invalid("n", format!("n is {}; it must be 1 to {MAX_CHOICES}.", self.choices())));
         }
         if self.top_logprobs.is_some_and(|top| top > 20) {
             return Err(ApiError::invalid("top_logprobs", "top_logprobs is 0 to 20."));
@@ -137,21 +177,42 @@ fn validate_message(place: usize, message: &Message) -> Result<(), ApiError> {
         Some(Content::Parts(parts)) if parts.is_empty() => {
             Err(ApiError::invalid(field(), "A list of content parts has at least one."))
         }
-        Some(Content::Parts(parts)) => match (message.role, parts.iter().position(is_refusal)) {
-            (Role::Assistant, _) | (_, None) => Ok(()),
-            (_, Some(part)) => {
-                let message = "Only an assistant's message can hold a refusal.";
-                Err(ApiError::invalid(format!("messages[{place}].content[{part}]"), message))
+        Some(Content::Parts(parts)) => {
+            let wrong =
+                parts.iter().enumerate().find_map(|(part, content)| Some((part, misplaced(message.role, content)?)));
+            match wrong {
+                None => Ok(()),
+                Some((part, (below, why))) => {
+                    Err(ApiError::invalid(format!("messages[{place}].content[{part}]{below}"), why))
+                }
             }
-        },
+        }
         Some(Content::Text(_)) => Ok(()),
         None if message.role == Role::Assistant => Ok(()),
         None => Err(ApiError::invalid(field(), "Only an assistant's message can be without content.")),
     }
 }
 
-fn is_refusal(part: &ContentPart) -> bool {
-    matches!(part, ContentPart::Refusal { .. })
+/// What is wrong with a content part in a message of this role: where below the part, and why.
+fn misplaced(role: Role, part: &ContentPart) -> Option<(&'static str, &'static str)> {
+    match part {
+        ContentPart::Text { .. } => None,
+        ContentPart::Refusal { .. } => {
+            (role != Role::Assistant).then_some(("", "Only an assistant's message can hold a refusal."))
+        }
+        ContentPart::File { .. } => Some(("", "Files are not supported; send their text.")),
+        ContentPart::ImageUrl { .. } | ContentPart::InputAudio { .. } if role != Role::User => {
+            Some(("", "Only a user's message can hold pictures and recordings."))
+        }
+        ContentPart::ImageUrl { image_url } => match image_url.detail.as_deref() {
+            None | Some("auto" | "low" | "high") => None,
+            Some(_) => Some((".image_url.detail", "detail is `auto`, `low` or `high`.")),
+        },
+        ContentPart::InputAudio { input_audio } => match input_audio.format.as_str() {
+            "wav" | "mp3" => None,
+            _ => Some((".input_audio.format", "format is `wav` or `mp3`.")),
+        },
+    }
 }
 
 fn within(field: &str, value: Option<f64>, least: f64, most: f64) -> Result<(), ApiError> {
@@ -198,7 +259,22 @@ mod tests {
             (r#"{"stop":["a",""]}"#, "stop[1]"),
             (r#"{"max_tokens":0}"#, "max_tokens"),
             (r#"{"max_tokens":5,"max_completion_tokens":0}"#, "max_completion_tokens"),
-            (r#"{"n":2}"#, "n"),
+            (r#"{"n":0}"#, "n"),
+            (r#"{"n":129}"#, "n"),
+            (r#"{"functions":[]}"#, "functions"),
+            (r#"{"audio":{"voice":"x"}}"#, "audio"),
+            (r#"{"modalities":["audio"]}"#, "modalities"),
+            (r#"{"verbosity":"high"}"#, "verbosity"),
+            (r#"{"response_format":{"type":"regex","regex":""}}"#, "response_format.regex"),
+            (
+                r#"{"response_format":{"type":"json_schema","json_schema":{"name":"x"}}}"#,
+                "response_format.json_schema.schema",
+            ),
+            (r#"{"messages":[{"role":"user","content":[{"type":"file","file":{}}]}]}"#, "messages[0].content[0]"),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"","format":"x"}}]}]}"#,
+                "messages[0].content[0].input_audio.format",
+            ),
             (r#"{"logprobs":true,"top_logprobs":21}"#, "top_logprobs"),
             (r#"{"top_logprobs":2}"#, "top_logprobs"),
             (r#"{"stream_options":{"include_usage":true}}"#, "stream_options"),
@@ -217,6 +293,8 @@ mod tests {
             r#"{"stream":true,"stream_options":{"include_usage":true}}"#,
             r#"{"messages":[{"role":"developer","content":"x"},{"role":"assistant","tool_calls":[]}]}"#,
             r#"{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}"#,
+            r#"{"n":128,"verbosity":"medium","modalities":["text"],"audio":null,"store":true,"metadata":{"a":"b"}}"#,
+            r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}]}"#,
             r#"{"tool_choice":"auto","response_format":{"type":"text"},"parallel_tool_calls":true}"#,
         ];
         for habit in habits {
