@@ -105,6 +105,7 @@ fn completion() -> ChatCompletion {
             },
             finish_reason: FinishReason::ToolCalls,
             logprobs: Some(logprobs()),
+            stop_reason: None,
         }],
         usage: Some(Usage::of_tokens(1, 0, 2)),
         provider: Some("peer".into()),
