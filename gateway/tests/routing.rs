@@ -24,12 +24,12 @@ fn with_context(input: i64, output: i64, context_length: u32) -> Candidate {
     Candidate::detached(PeerId::random(), offer, MODEL).expect("the offer has the model")
 }
 
-fn need() -> Need {
-    Need { prompt: 100, completion: 100, price_cap: None, now_ms: 1 }
+fn need() -> Need<'static> {
+    Need { prompt: 100, completion: 100, requirements: &[], price_cap: None, now_ms: 1 }
 }
 
 /// The places of the picks among the nodes.
-fn order(nodes: &[Candidate], need: &Need) -> Vec<usize> {
+fn order(nodes: &[Candidate], need: &Need<'_>) -> Vec<usize> {
     let picks = rank(nodes, need, &[]).expect("a node fits");
     let place = |peer: PeerId| nodes.iter().position(|node| node.peer_id() == peer).expect("a pick is one of them");
     picks.iter().map(|pick| place(pick.candidate.peer_id())).collect()
