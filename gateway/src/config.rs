@@ -44,6 +44,8 @@ pub struct ServeConfig {
     pub first_token_timeout_s: u64,
     /// Seconds that a node may take between two tokens.
     pub next_token_timeout_s: u64,
+    /// Seconds of silence after which a stream's caller is sent a comment, so that no proxy cuts the connection.
+    pub keep_alive_s: u64,
     /// Seconds that running answers have to finish when the gateway stops.
     pub drain_timeout_s: u64,
     /// `text` or `json`.
@@ -78,6 +80,7 @@ impl Default for ServeConfig {
             body_timeout_s: 30,
             first_token_timeout_s: 120,
             next_token_timeout_s: 30,
+            keep_alive_s: 10,
             drain_timeout_s: 30,
             log_format: LogFormat::Text,
         }
@@ -135,6 +138,7 @@ impl ServeConfig {
             ("body_timeout_s", self.body_timeout_s),
             ("first_token_timeout_s", self.first_token_timeout_s),
             ("next_token_timeout_s", self.next_token_timeout_s),
+            ("keep_alive_s", self.keep_alive_s),
         ];
         match at_least_one.iter().find(|(_, value)| *value == 0) {
             Some((field, _)) => Err(ConfigError(format!("{field} is 0; it must be at least 1"))),
@@ -163,6 +167,12 @@ impl ServeConfig {
             Ok(_) => Err(ConfigError("lease_slice_usd must be above 0".to_owned())),
             Err(error) => Err(ConfigError(format!("lease_slice_usd: {error}"))),
         }
+    }
+
+    /// How long a stream may be silent before its caller is sent a comment.
+    #[must_use]
+    pub fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive_s)
     }
 
     /// How long a body may take to arrive.

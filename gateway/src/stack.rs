@@ -1,7 +1,7 @@
 //! The layers that every HTTP request passes, in their order, and the routes behind them.
 //!
-//! What happens to an inference request after its key is known (estimate, admit, pick, dispatch, meter, capture) is not
-//! a layer but plain steps of one function, [`crate::api::chat`]: each step needs the typed result of the one before,
+//! What happens to an inference request after its key is known (estimate, pick, admit, dispatch, meter, capture) is not
+//! a layer but plain steps, [`crate::inference`]: each step needs the typed result of the one before,
 //! and a reader needs them in one place.
 
 use std::any::Any;
@@ -43,6 +43,8 @@ pub fn http_service(gateway: &Arc<Gateway>) -> HttpService {
 fn routes(gateway: &Arc<Gateway>) -> Router {
     let paid = Router::new()
         .route("/v1/chat/completions", post(api::chat::create))
+        .route("/v1/completions", post(api::completions::create))
+        .route("/v1/embeddings", post(api::embeddings::create))
         .route("/v1/models", get(api::models::list))
         .route("/v1/models/{*id}", get(api::models::show))
         // Who asks, before anything of the body is read.

@@ -53,7 +53,7 @@ fn describe(gateway: &Gateway, model: &CatalogModel) -> Model {
     let snapshot = gateway.peers.directory().snapshot();
     let candidates = snapshot.candidates(&model.card.id);
     let now_ms = gateway.peers.directory().now_ms();
-    let need = Need { prompt: 1000, completion: 1000, price_cap: model.price_cap, now_ms };
+    let need = Need { prompt: 1000, completion: 1000, requirements: &[], price_cap: model.price_cap, now_ms };
     let cheapest = rank(candidates, &need, &[]).ok().and_then(|picks| picks.into_iter().next());
     Model {
         id: model.card.id.clone(),
@@ -81,7 +81,7 @@ fn usd_per_token(price: PerMillion, fee: FeeBps) -> String {
 
 /// A node's price in USD per million tokens.
 #[must_use]
-pub(super) fn usd_per_million(price: PerMillion) -> String {
+pub(crate) fn usd_per_million(price: PerMillion) -> String {
     decimal(i128::from(price.as_i64()), 9)
 }
 

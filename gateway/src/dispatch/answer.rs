@@ -178,7 +178,8 @@ mod tests {
     fn events_are_chunks_or_errors_or_garbage() {
         let chunk = br#"{"id":"i","object":"x","created":1,"model":"m","choices":[]}"#;
         assert!(read_event(Form::Chat, chunk).is_ok());
-        let text = br#"{"id":"i","object":"text_completion","created":1,"model":"m","choices":[{"index":1,"text":"a"}]}"#;
+        let text =
+            br#"{"id":"i","object":"text_completion","created":1,"model":"m","choices":[{"index":1,"text":"a"}]}"#;
         let read = read_event(Form::Completion, text).unwrap();
         assert_eq!((read.choices[0].index, read.choices[0].delta.content.as_deref()), (1, Some("a")));
         let error = br#"{"error":{"message":"out of\nmemory","type":"server_error","param":null,"code":null}}"#;

@@ -50,7 +50,8 @@ impl Attempts {
     }
 
     /// Nodes tried so far.
-    pub(super) fn tried(&self) -> usize {
+    #[must_use]
+    pub fn tried(&self) -> usize {
         self.tried
     }
 

@@ -70,8 +70,8 @@ fn dearest(picks: &[Pick]) -> Price {
 /// Who sells what a picked node delivers.
 pub(super) fn seller(pick: &Pick) -> Result<Seller, ApiError> {
     let node = pick.candidate.peer_id().to_string();
-    let operator = payee(pick.candidate.operator(), &node)
-        .map_err(|cause| refusals::internal("a peer id is no id", &cause))?;
+    let operator =
+        payee(pick.candidate.operator(), &node).map_err(|cause| refusals::internal("a peer id is no id", &cause))?;
     Ok(Seller { node, operator, price: pick.price })
 }
 

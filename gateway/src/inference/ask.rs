@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use peerway_openapi::ApiError;
-use peerway_openapi::chat::{ChatRequest, ContentPart, Role, StreamOptions, ToolChoice, ToolMode};
+use peerway_openapi::chat::{
+    ChatRequest, ContentPart, ReasoningEffort, ResponseFormat, StreamOptions, ToolChoice, ToolMode,
+};
 use peerway_openapi::completions::{CompletionRequest, Prompt};
 
 use crate::catalog::CatalogModel;
@@ -57,7 +59,7 @@ impl Work {
     pub fn choices(&self) -> u64 {
         match self {
             Self::Chat(request) => u64::from(request.choices()),
-            Self::Completion(request) => u64::from(request.choices()) * request.prompts().len() as u64,
+            Self::Completion(request) => u64::from(request.choices()),
         }
         .max(1)
     }
@@ -87,7 +89,7 @@ impl Work {
                     Prompt::Text(text) => model.count_text(text),
                     Prompt::Tokens(tokens) => tokens.len() as u64,
                 };
-                let sizes = request.prompts().iter().map(size);
+                let sizes = request.prompt.0.iter().map(size);
                 Ok(sizes.fold(PromptSize::default(), |so_far, size| PromptSize {
                     all: so_far.all.saturating_add(size),
                     longest: so_far.longest.max(size),
@@ -156,34 +158,28 @@ pub struct PromptSize {
 
 fn chat_requirements(request: &ChatRequest) -> Vec<Requirement> {
     let tools = request.tools.as_ref().is_some_and(|tools| !tools.is_empty())
-        && !matches!(request.tool_choice, Some(ToolChoice::Mode(ToolMode::None)));
-    let has = |kind: fn(&ContentPart) -> bool| {
-        let users = request.messages.iter().filter(|message| message.role == Role::User);
-        users.flat_map(|message| message.media()).any(kind)
-    };
-    let thinks = request.reasoning_effort.is_some_and(|effort| effort != peerway_openapi::chat::ReasoningEffort::None);
-    let free = matches!(request.response_format, None | Some(peerway_openapi::chat::ResponseFormat::Text));
-    present([
+        && request.tool_choice != Some(ToolChoice::Mode(ToolMode::None));
+    let thinks = request.reasoning_effort.is_some_and(|effort| effort != ReasoningEffort::None);
+    let has = |kind: fn(&ContentPart) -> bool| request.messages.iter().any(|message| message.media().any(kind));
+    let own = present([
         (tools, "tools", "tools"),
-        (!free, "response_format", "response_format"),
-        (request.logprobs == Some(true), "logprobs", "logprobs"),
-        (request.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()), "logit_bias", "logit_bias"),
-        (request.seed.is_some(), "seed", "seed"),
-        (request.top_k.is_some(), "top_k", "top_k"),
-        (request.min_p.is_some_and(|share| share > 0.0), "min_p", "min_p"),
-        (request.repetition_penalty.is_some(), "repetition_penalty", "repetition_penalty"),
         (thinks, "reasoning_effort", "reasoning_effort"),
         (has(|part| matches!(part, ContentPart::ImageUrl { .. })), "image_input", "messages"),
         (has(|part| matches!(part, ContentPart::InputAudio { .. })), "audio_input", "messages"),
-    ])
+    ]);
+    own.into_iter().chain(sampling_requirements(request)).collect()
 }
 
 fn completion_requirements(request: &CompletionRequest) -> Vec<Requirement> {
-    let free = matches!(request.response_format, None | Some(peerway_openapi::chat::ResponseFormat::Text));
+    let own = Requirement { capability: "completions", field: "model" };
+    [own].into_iter().chain(sampling_requirements(&request.settings())).collect()
+}
+
+/// What both forms can ask for.
+fn sampling_requirements(request: &ChatRequest) -> Vec<Requirement> {
     present([
-        (true, "completions", "model"),
-        (!free, "response_format", "response_format"),
-        (request.logprobs.is_some(), "logprobs", "logprobs"),
+        (!matches!(request.response_format, None | Some(ResponseFormat::Text)), "response_format", "response_format"),
+        (request.logprobs == Some(true), "logprobs", "logprobs"),
         (request.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()), "logit_bias", "logit_bias"),
         (request.seed.is_some(), "seed", "seed"),
         (request.top_k.is_some(), "top_k", "top_k"),

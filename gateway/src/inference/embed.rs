@@ -10,7 +10,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse, EncodingFormat, Input};
+use peerway_openapi::completions::Prompt;
+use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse, EncodingFormat, UnusableVector, Vector};
 use peerway_openapi::{ApiError, ErrorKind};
 
 use super::admit::{self, Admission};
@@ -35,24 +36,18 @@ pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Respons
     let Admission { picks, mut bill, .. } = admit::admit(caller, &model, &estimate, &requirements).await?;
     let gateway_time = caller.came.elapsed();
 
-    let wanted = request.encoding_format;
     let sent = EmbeddingRequest { encoding_format: Some(EncodingFormat::Base64), ..request.clone() };
     let sent = serde_json::to_vec(&sent).map_err(|cause| internal("a request could not be written", &cause))?;
     let wait = Duration::from_secs(caller.gateway.config.first_token_timeout_s);
     let mut attempts = Attempts::new(picks);
-    let read = |bytes: &[u8]| check(bytes, request.inputs().len(), request.dimensions);
+    let read = |bytes: &[u8]| check(bytes, &request);
     let client = caller.gateway.peers.client();
-    let (pick, answer) = fetch(client, &mut attempts, PATH, &Bytes::from(sent), wait, read).await?;
+    let (pick, (vectors, claimed)) = fetch(client, &mut attempts, PATH, &Bytes::from(sent), wait, read).await?;
 
     let seller = admit::seller(&pick)?;
-    let usage = bill.settle_prompt(&seller, answer.usage.prompt_tokens);
-    let answer = EmbeddingResponse {
-        object: "list".to_owned(),
-        data: answer.data.into_iter().map(|embedding| embedding.encoded(wanted.unwrap_or_default())).collect(),
-        model: model.card.id.clone(),
-        usage: usage.into(),
-        provider: Some(seller.node.clone()),
-    };
+    let usage = bill.settle_prompt(&seller, claimed);
+    let answer = EmbeddingResponse::new(&model.card.id, vectors, usage.into());
+    let answer = EmbeddingResponse { provider: Some(seller.node.clone()), ..answer };
     let json = serde_json::to_vec(&answer).map_err(|cause| internal("an answer could not be written", &cause))?;
     let mut response = Response::new(Body::from(json));
     *response.headers_mut() = headers::of(&Served {
@@ -67,13 +62,13 @@ pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Respons
 }
 
 fn size(request: &EmbeddingRequest, model: &CatalogModel) -> Result<Estimate, ApiError> {
-    let tokens = |input: &Input| match input {
-        Input::Text(text) => model.count_text(text),
-        Input::Tokens(tokens) => tokens.len() as u64,
+    let tokens = |input: &Prompt| match input {
+        Prompt::Text(text) => model.count_text(text),
+        Prompt::Tokens(tokens) => tokens.len() as u64,
     };
     let context = u64::from(model.card.context_length);
     let (mut all, mut longest) = (0_u64, 0);
-    for (place, input) in request.inputs().iter().enumerate() {
+    for (place, input) in request.input.0.iter().enumerate() {
         let tokens = tokens(input);
         if tokens > context {
             let message = format!("This input has {tokens} tokens; {context} fit this model.");
@@ -85,17 +80,22 @@ fn size(request: &EmbeddingRequest, model: &CatalogModel) -> Result<Estimate, Ap
     Ok(Estimate::of_embeddings(all, longest))
 }
 
-/// A node's answer, checked: one vector an input, in their order, all of one length.
-fn check(bytes: &[u8], inputs: usize, dimensions: Option<u32>) -> Result<EmbeddingResponse, &'static str> {
+/// A node's answer, checked, and the tokens that it claims: one vector an input, in their order, all of one length, in the
+/// format that the caller wants.
+fn check(bytes: &[u8], request: &EmbeddingRequest) -> Result<(Vec<Vector>, u64), &'static str> {
     let answer: EmbeddingResponse = serde_json::from_slice(bytes).map_err(|_| "it sent no embeddings")?;
-    if answer.data.len() != inputs {
+    if answer.data.len() != request.input.0.len() {
         return Err("it sent another number of embeddings than it was asked for");
     }
-    let lengths: Vec<usize> = answer.data.iter().map(|embedding| embedding.embedding.len()).collect();
-    let in_order = answer.data.iter().enumerate().all(|(place, embedding)| embedding.index as usize == place);
-    let wanted = dimensions.map_or(lengths.first().copied().unwrap_or(0), |dimensions| dimensions as usize);
-    if !in_order || wanted == 0 || lengths.iter().any(|length| *length != wanted) {
-        return Err("its embeddings are out of order or of the wrong length");
+    if answer.data.iter().zip(0..).any(|(embedding, place)| embedding.index != place) {
+        return Err("its embeddings are out of order");
     }
-    Ok(answer)
+    let first = answer.data.first().and_then(|embedding| embedding.embedding.dimensions()).unwrap_or(0);
+    let wanted = request.dimensions.and_then(|dimensions| usize::try_from(dimensions).ok()).unwrap_or(first);
+    if wanted == 0 || answer.data.iter().any(|embedding| embedding.embedding.dimensions() != Some(wanted)) {
+        return Err("its embeddings are of the wrong length");
+    }
+    let formatted = answer.data.into_iter().map(|embedding| embedding.embedding.in_format(request.format()));
+    let vectors: Result<_, UnusableVector> = formatted.collect();
+    Ok((vectors.map_err(|_| "its embeddings are no numbers")?, answer.usage.prompt_tokens))
 }

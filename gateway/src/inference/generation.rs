@@ -17,7 +17,7 @@ use super::estimate::Estimate;
 use super::headers::{self, Served};
 use super::{Ask, Caller, internal};
 use crate::catalog::CatalogModel;
-use crate::dispatch::{Attempts, Dispatched, Timeouts, dispatch};
+use crate::dispatch::{Attempts, Dispatched, Most, Timeouts, dispatch};
 use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step};
 
 /// An admitted request.
@@ -74,9 +74,9 @@ impl Generation {
         let gateway = &self.caller.gateway;
         let timeouts = Timeouts { first_token: Duration::from_secs(gateway.config.first_token_timeout_s) };
         let form = self.ask.work.form();
-        let most = (self.limit, self.choices);
+        let most = Most { tokens: self.limit, answers: self.choices };
         let client = gateway.peers.client();
-        let dispatched = dispatch(client, &mut self.attempts, form, &self.sent, most, timeouts).await?;
+        let dispatched = dispatch(client, &mut self.attempts, (form, most), &self.sent, timeouts).await?;
         let Dispatched { pick, answer, queue_ms, failed_attempts } = dispatched;
         let seller = admit::seller(&pick)?;
         let headers = headers::of(&Served {

@@ -34,6 +34,7 @@ use crate::layers::RequestId;
 
 pub use ask::{Ask, Work};
 pub use embed::embed;
+pub use estimate::Estimate;
 pub use generation::Generation;
 pub use reply::{answer, begin_stream, event_stream};
 

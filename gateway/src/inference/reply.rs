@@ -45,17 +45,15 @@ pub async fn answer(caller: Caller, ask: Ask, mut dialect: Box<dyn Dialect>) -> 
 /// A stream that begins when its first piece is there. Where that takes long, the head goes out before, and comments keep
 /// proxies from cutting a connection that says nothing; a failure is then told inside the stream.
 async fn stream_reply(mut generation: Generation, dialect: Box<dyn Dialect>, keep_alive: Duration) -> Response {
-    let mut begins: BoxFuture<'static, Result<Begun, ApiError>> =
-        async move { generation.begin().await }.boxed();
+    let mut begins: BoxFuture<'static, Result<Begun, ApiError>> = async move { generation.begin().await }.boxed();
     match tokio::time::timeout(keep_alive, &mut begins).await {
         Ok(Err(error)) => dialect.refusal(&error).map(Body::from),
         Ok(Ok(Begun { headers, answer })) => {
             event_stream(headers, frames(Telling { dialect, stage: Stage::Opening(answer), keep_alive }))
         }
-        Err(_) => event_stream(
-            HeaderMap::new(),
-            frames(Telling { dialect, stage: Stage::Beginning(begins), keep_alive }),
-        ),
+        Err(_) => {
+            event_stream(HeaderMap::new(), frames(Telling { dialect, stage: Stage::Beginning(begins), keep_alive }))
+        }
     }
 }
 

@@ -25,6 +25,12 @@ impl RequestId {
         Self(Uuid::now_v7())
     }
 
+    /// The name without what it begins with, for names that are made of it.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        self.0.simple().to_string()
+    }
+
     /// When the request came, in seconds since 1970.
     #[must_use]
     pub fn unix_seconds(&self) -> i64 {

@@ -24,6 +24,14 @@ pub enum Delivery {
     Whole,
 }
 
+impl Delivery {
+    /// Whether the caller asked for a stream.
+    #[must_use]
+    pub fn of_stream(is_stream: bool) -> Self {
+        if is_stream { Self::Streamed } else { Self::Whole }
+    }
+}
+
 /// What an answer is called.
 #[derive(Debug)]
 pub struct Name {
@@ -88,7 +96,18 @@ impl MeteredAnswer {
     ) -> Self {
         let mut head = ChatChunk::empty(format!("{prefix}{id}"), id.unix_seconds(), model);
         head.provider = Some(seller.node.clone());
-        Self { answer, seller, bill, count, head, delivery, next_token_timeout, claimed: None, was_cut: false, state: State::Open }
+        Self {
+            answer,
+            seller,
+            bill,
+            count,
+            head,
+            delivery,
+            next_token_timeout,
+            claimed: None,
+            was_cut: false,
+            state: State::Open,
+        }
     }
 
     /// The bill of a whole answer that broke, for the next node to earn.

@@ -123,10 +123,8 @@ impl Bill {
 
 /// The usage with what was paid for it, in USD.
 fn priced(usage: Usage, split: &Split) -> Usage {
-    let details = CostDetails {
-        upstream_inference_cost: split.operator.to_usd_f64(),
-        gateway_fee: split.fee.to_usd_f64(),
-    };
+    let details =
+        CostDetails { upstream_inference_cost: split.operator.to_usd_f64(), gateway_fee: split.fee.to_usd_f64() };
     Usage { cost: Some(split.total.to_usd_f64()), cost_details: Some(details), ..usage }
 }
 

@@ -29,6 +29,9 @@ impl Dialect for ChatDialect {
     }
 
     fn piece(&mut self, chunk: ChatChunk) -> Result<Bytes, Unwritable> {
+        if self.head.provider != chunk.provider {
+            self.head.provider.clone_from(&chunk.provider);
+        }
         sse::frame(&chunk)
     }
 
