@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
+use crate::idempotency::Shelf;
 
 /// The parts that requests share.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Gateway {
     pub till: Till,
     /// The network of nodes.
     pub peers: GatewayPeer,
+    /// Requests that have names of their own, and their answers.
+    pub shelf: Arc<Shelf>,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway stops.

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod dispatch;
 pub mod gateway;
+pub mod idempotency;
 pub mod inference;
 pub mod layers;
 pub mod meter;

@@ -19,6 +19,7 @@ use tower::util::BoxCloneSyncService;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
+use crate::idempotency::answer_once;
 use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, require_key};
 use crate::{Gateway, api};
 
@@ -41,10 +42,13 @@ pub fn http_service(gateway: &Arc<Gateway>) -> HttpService {
 }
 
 fn routes(gateway: &Arc<Gateway>) -> Router {
-    let paid = Router::new()
+    let inference = Router::new()
         .route("/v1/chat/completions", post(api::chat::create))
         .route("/v1/completions", post(api::completions::create))
         .route("/v1/embeddings", post(api::embeddings::create))
+        // Behind the key, because a name is of one account; before all work, because it is to be done once.
+        .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once));
+    let paid = inference
         .route("/v1/models", get(api::models::list))
         .route("/v1/models/{*id}", get(api::models::show))
         // Who asks, before anything of the body is read.
