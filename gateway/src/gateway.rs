@@ -11,6 +11,7 @@ use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
 use crate::idempotency::Shelf;
+use crate::work::Work;
 
 /// The parts that requests share.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Gateway {
     pub peers: GatewayPeer,
     /// Requests that have names of their own, and their answers.
     pub shelf: Arc<Shelf>,
+    /// What goes on without its caller.
+    pub work: Work,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway stops.

@@ -19,5 +19,6 @@ pub mod route;
 pub mod server;
 pub mod stack;
 pub mod telemetry;
+pub mod work;
 
 pub use gateway::Gateway;

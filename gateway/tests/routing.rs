@@ -69,7 +69,7 @@ fn a_node_that_failed_is_left_out_for_a_while() {
 
 #[test]
 fn refusals_say_why() {
-    let refusal = |nodes: &[Candidate], need: &Need| rank(nodes, need, &[]).map(|picks| picks.len()).unwrap_err();
+    let refusal = |nodes: &[Candidate], need: &Need<'_>| rank(nodes, need, &[]).map(|picks| picks.len()).unwrap_err();
     assert_eq!(refusal(&[], &need()), Refusal::NotOffered);
     let cap = Need { price_cap: Some(Price::from_usd_strs("0.000000050", "0", "1").unwrap()), ..need() };
     assert_eq!(refusal(&[node(51, 1)], &cap), Refusal::TooDear);

@@ -24,6 +24,7 @@ use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
 use crate::server::{ServerLimits, serve};
+use crate::work::Work;
 use crate::{stack, telemetry};
 
 /// Held while a gateway runs.
@@ -97,6 +98,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         till,
         peers,
         shelf: Arc::clone(&shelf),
+        work: Work::default(),
         metrics: metrics.clone(),
         stopping: stopping.clone(),
         config,
@@ -119,6 +121,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         drain: Duration::from_secs(gateway.config.drain_timeout_s),
     };
     serve(listener, stack::http_service(&gateway), limits, stopping).await;
+    gateway.work.end(limits.drain).await;
 
     for task in background {
         task.abort();

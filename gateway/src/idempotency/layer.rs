@@ -54,7 +54,7 @@ async fn named(gateway: &Arc<Gateway>, key: RequestKey, request: Request, next: 
             request.extensions_mut().insert(id);
             let writer = Arc::clone(&recording);
             // In a task of its own: it goes on when the caller leaves.
-            tokio::spawn(async move {
+            gateway.work.begin(async move {
                 let guard = Settled { shelf, key, id, fingerprint, recording: writer };
                 record(next.run(request).await, id, &guard.recording).await;
             });

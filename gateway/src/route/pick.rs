@@ -94,7 +94,7 @@ fn fit(candidate: &Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Pr
     if let Some(missing) = need.requirements.iter().find(|needed| !has(needed)) {
         return Err(Refusal::Incapable(*missing));
     }
-    let price = price_of(candidate);
+    let price = asking_price(candidate);
     if need.price_cap.is_some_and(|cap| !price.within(&cap)) {
         return Err(Refusal::TooDear);
     }
@@ -109,7 +109,8 @@ fn fit(candidate: &Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Pr
 
 /// A candidate's ask. The directory takes no negative price; one that came through all the same is left out by its cost.
 /// Cached tokens never cost more than others, or a node would gain by claiming a cache that it does not have.
-fn price_of(candidate: &Candidate) -> Price {
+#[must_use]
+pub fn asking_price(candidate: &Candidate) -> Price {
     let ask = candidate.offer().ask;
     let price = |nano_usd| PerMillion::new(nano_usd).unwrap_or(NEVER);
     let input = price(ask.input);
