@@ -38,6 +38,9 @@ pub struct ServeConfig {
     pub default_max_tokens: u32,
     /// USD that are leased from the ledger at a time for an account in use.
     pub lease_slice_usd: String,
+    /// Whether the gateway fetches pictures that callers name by `https:` URL, from public addresses only. Otherwise they
+    /// send them as `data:` URLs.
+    pub fetch_pictures: bool,
     /// Seconds in which a request's body must have arrived.
     pub body_timeout_s: u64,
     /// Seconds that a node may take before the first token.
@@ -77,6 +80,7 @@ impl Default for ServeConfig {
             max_nodes: 100_000,
             default_max_tokens: 4096,
             lease_slice_usd: "0.25".to_owned(),
+            fetch_pictures: false,
             body_timeout_s: 30,
             first_token_timeout_s: 120,
             next_token_timeout_s: 30,

@@ -11,6 +11,7 @@ use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
 use crate::idempotency::Shelf;
+use crate::media::Fetcher;
 use crate::work::Work;
 
 /// The parts that requests share.
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub peers: GatewayPeer,
     /// Requests that have names of their own, and their answers.
     pub shelf: Arc<Shelf>,
+    /// Fetches pictures. None: the operator does not let it.
+    pub fetcher: Option<Fetcher>,
     /// What goes on without its caller.
     pub work: Work,
     /// What `/metrics` shows.

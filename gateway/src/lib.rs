@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod inference;
 pub mod layers;
+pub mod media;
 pub mod meter;
 pub mod route;
 pub mod server;

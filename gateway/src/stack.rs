@@ -57,7 +57,10 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/health", get(api::probes::health))
         .route("/ready", get(api::probes::ready))
         .route("/metrics", get(api::probes::metrics))
-        .route("/openapi.json", get(api::document::show));
+        .route("/openapi.json", get(api::document::show))
+        .route("/docs", get(api::document::enter))
+        .route("/docs/", get(api::document::index))
+        .route("/docs/{*path}", get(api::document::asset));
     paid.merge(open)
         .method_not_allowed_fallback(|| async {
             refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.")

@@ -23,6 +23,7 @@ use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
+use crate::media::Fetcher;
 use crate::server::{ServerLimits, serve};
 use crate::work::Work;
 use crate::{stack, telemetry};
@@ -98,6 +99,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         till,
         peers,
         shelf: Arc::clone(&shelf),
+        fetcher: config.fetch_pictures.then(Fetcher::new).transpose().context("pictures cannot be fetched")?,
         work: Work::default(),
         metrics: metrics.clone(),
         stopping: stopping.clone(),

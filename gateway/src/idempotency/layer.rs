@@ -42,7 +42,7 @@ async fn named(gateway: &Arc<Gateway>, key: RequestKey, request: Request, next: 
     let fingerprint = Fingerprint::of(&parts.uri, &bytes);
     let id = parts.extensions.get::<RequestId>().copied().unwrap_or_else(RequestId::random);
     let shelf = Arc::clone(&gateway.shelf);
-    match tokio::task::block_in_place(|| shelf.claim(&key, &fingerprint, id)).map_err(unavailable)? {
+    match tokio::task::block_in_place(|| shelf.claim(&key, &fingerprint, id)).map_err(|cause| unavailable(&cause))? {
         Claim::Taken => {
             let message = "This Idempotency-Key was used for another request in the last 24 hours. Take a new one.";
             Err(ApiError::new(ErrorKind::IdempotencyMismatch, message).at("Idempotency-Key"))
@@ -112,7 +112,7 @@ fn replay(answer: Recorded) -> Response {
     response
 }
 
-fn unavailable(cause: std::io::Error) -> ApiError {
+fn unavailable(cause: &std::io::Error) -> ApiError {
     error!(%cause, "the folder of kept answers cannot be used");
     ApiError::new(ErrorKind::LedgerUnavailable, "Idempotency-Key cannot be followed at the moment. Try again.")
 }

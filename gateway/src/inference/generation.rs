@@ -15,9 +15,10 @@ use peerway_openapi::{ApiError, ErrorKind};
 use super::admit::{self, Admission};
 use super::estimate::Estimate;
 use super::headers::{self, Served};
-use super::{Ask, Caller, internal};
+use super::{Ask, Caller, Work, internal};
 use crate::catalog::CatalogModel;
 use crate::dispatch::{Attempts, Dispatched, Most, Timeouts, dispatch};
+use crate::media;
 use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step};
 
 /// An admitted request.
@@ -50,9 +51,12 @@ impl Generation {
     ///
     /// # Errors
     /// Whatever rules the request out. Nothing is held then.
-    pub async fn admit(caller: Caller, ask: Ask) -> Result<Self, ApiError> {
+    pub async fn admit(caller: Caller, mut ask: Ask) -> Result<Self, ApiError> {
         let config = &caller.gateway.config;
         let model = admit::model(&caller, ask.work.model())?;
+        if let Work::Chat(request) = &mut ask.work {
+            media::settle(request, caller.gateway.fetcher.as_ref()).await?;
+        }
         let estimate = Estimate::of(&ask, &model, config.default_max_tokens)?;
         let requirements = ask.work.requirements();
         let Admission { picks, dearest, bill } = admit::admit(&caller, &model, &estimate, &requirements).await?;

@@ -122,10 +122,11 @@ impl Bill {
 }
 
 /// The usage with what was paid for it, in USD.
-fn priced(usage: Usage, split: &Split) -> Usage {
-    let details =
-        CostDetails { upstream_inference_cost: split.operator.to_usd_f64(), gateway_fee: split.fee.to_usd_f64() };
-    Usage { cost: Some(split.total.to_usd_f64()), cost_details: Some(details), ..usage }
+fn priced(mut usage: Usage, split: &Split) -> Usage {
+    usage.cost = Some(split.total.to_usd_f64());
+    let (upstream_inference_cost, gateway_fee) = (split.operator.to_usd_f64(), split.fee.to_usd_f64());
+    usage.cost_details = Some(CostDetails { upstream_inference_cost, gateway_fee });
+    usage
 }
 
 /// The smaller of what the node claims and what the gateway counts, for each kind of token. Of pictures and recordings in
