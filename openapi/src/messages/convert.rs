@@ -38,7 +38,7 @@ impl MessagesRequest {
             temperature: self.temperature,
             top_p: self.top_p,
             top_k: self.top_k,
-            stop: self.stop_sequences.clone().filter(|texts| !texts.is_empty()).map(Stop),
+            stop: self.stop_sequences.clone().map(Stop),
             reasoning_effort: self.reasoning_effort()?,
             response_format: self.format().map(response_format).transpose()?,
             ..ChatRequest::new(self.model.clone(), messages)
