@@ -14,6 +14,7 @@ pub mod dialect;
 pub mod document;
 pub mod embeddings;
 pub mod error;
+pub mod messages;
 pub mod models;
 pub mod parse;
 pub mod present;

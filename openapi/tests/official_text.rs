@@ -18,7 +18,8 @@ use peerway_openapi::{Dialect, parse, sse};
 use serde_json::{Value, json};
 
 fn check(name: &str, value: &Value) {
-    let official: Value = serde_json::from_str(include_str!("official/completions.json")).unwrap();
+    let official: Value =
+        serde_json::from_str(include_str!("official/completions.json")).expect("the description is JSON");
     let defs = &official["$defs"];
     assert!(defs[name].is_object(), "{name} is not described");
     assert_eq!(mismatch(&defs[name], value, defs, name), None);
@@ -43,8 +44,8 @@ fn whole() -> Value {
     let answer = json!({"id": "i", "created": 1, "model": "x", "usage": usage(), "provider": "peer", "choices": [
         {"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop", "logprobs": logprobs_as_json(), "stop_reason": "."}
     ]});
-    let answer: ChatCompletion = serde_json::from_value(answer).unwrap();
-    serde_json::from_slice(&dialect().whole(answer).unwrap()).unwrap()
+    let answer: ChatCompletion = serde_json::from_value(answer).expect("it is JSON");
+    serde_json::from_slice(&dialect().whole(answer).expect("it can be written")).expect("it can be written")
 }
 
 fn logprobs_as_json() -> Value {
@@ -58,12 +59,16 @@ fn streamed() -> Vec<Value> {
     piece.choices[0].logprobs = Some(logprobs());
     let end = ChatChunk::piece("i", 1, "x", Delta::default(), Some(FinishReason::Length));
     let mut decoder = sse::Decoder::new(1 << 16);
-    for frames in [dialect.piece(piece).unwrap(), dialect.piece(end).unwrap(), dialect.end(usage()).unwrap()] {
+    for frames in [
+        dialect.piece(piece).expect("it can be written"),
+        dialect.piece(end).expect("it can be written"),
+        dialect.end(usage()).expect("it can be written"),
+    ] {
         decoder.push(&frames);
     }
-    let mut events: Vec<_> = std::iter::from_fn(|| decoder.next_event().unwrap()).collect();
-    assert_eq!(events.pop().unwrap(), sse::DONE);
-    events.iter().map(|event| serde_json::from_slice(event).unwrap()).collect()
+    let mut events: Vec<_> = std::iter::from_fn(|| decoder.next_event().expect("events are small")).collect();
+    assert_eq!(events.pop().expect("a stream has events"), sse::DONE);
+    events.iter().map(|event| serde_json::from_slice(event).expect("it is JSON")).collect()
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn what_clients_ask_to_complete_is_read() {
 
 fn embeddings(format: EncodingFormat) -> Value {
     let vectors = [vec![0.1, -1.5], vec![f32::MIN_POSITIVE, f32::MAX]].map(Vector::Floats);
-    let vectors = vectors.map(|vector| vector.in_format(format).unwrap());
+    let vectors = vectors.map(|vector| vector.in_format(format).expect("numbers are finite"));
     let usage = EmbeddingUsage::from(usage());
     json!(EmbeddingResponse { provider: Some("peer".into()), ..EmbeddingResponse::new("m", vectors.into(), usage) })
 }

@@ -16,14 +16,12 @@ use utoipa::ToSchema;
 use super::EncodingFormat;
 
 /// A vector in one of the forms that callers ask for.
-#[derive(Debug, Clone, PartialEq, ToSchema)]
-#[schema(example = json!([0.25, -1.5]))]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
 pub enum Vector {
     /// Its numbers.
-    #[schema(title = "float")]
-    Floats(Vec<f32>),
+    Floats(#[serde(serialize_with = "write_finite")] Vec<f32>),
     /// Its numbers as little-endian 32-bit floats, in base64.
-    #[schema(title = "base64")]
     Base64(String),
 }
 
@@ -89,16 +87,11 @@ fn finite(floats: Vec<f32>) -> Result<Vec<f32>, UnusableVector> {
     }
 }
 
-impl Serialize for Vector {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            // serde_json would write null for NaN.
-            Self::Floats(floats) => match floats.iter().position(|float| !float.is_finite()) {
-                Some(place) => Err(S::Error::custom(UnusableVector::NotFinite(place))),
-                None => floats.serialize(serializer),
-            },
-            Self::Base64(text) => text.serialize(serializer),
-        }
+/// serde_json would write null for NaN.
+fn write_finite<S: Serializer>(floats: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    match floats.iter().position(|float| !float.is_finite()) {
+        Some(place) => Err(S::Error::custom(UnusableVector::NotFinite(place))),
+        None => floats.serialize(serializer),
     }
 }
 
