@@ -12,7 +12,7 @@ use peerway_openapi::{ApiError, ErrorKind, parse, sse};
 
 use super::ServiceLimits;
 use super::reply::{self, ReplyBody};
-use crate::engine::{Answer, ChunkStream, Engine, EngineError};
+use crate::engine::{Answer, Asked, ChunkStream, Engine, EngineError};
 
 /// Milliseconds for which a request waited for a slot, for the gateway to pass on.
 const QUEUE_HEADER: HeaderName = HeaderName::from_static("x-peerway-queue-ms");
@@ -30,8 +30,9 @@ where
     let request: ChatRequest = parse::json(&body)?;
     drop(body);
     request.validate()?;
-    let (is_stream, wants_usage) = (request.is_stream(), request.wants_usage_chunk());
-    let (queued, answer) = engine.chat_queued(request).await;
+    let asked = Asked::from(request);
+    let (is_stream, wants_usage) = (asked.is_stream(), asked.wants_usage_chunk());
+    let (queued, answer) = engine.answer_queued(asked).await;
     let mut response = match answer.map_err(|error| refused(&error))? {
         Answer::Whole(whole) => reply::json(&whole),
         Answer::Stream(chunks) if is_stream => stream(chunks, wants_usage).await?,

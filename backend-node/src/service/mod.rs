@@ -88,17 +88,17 @@ impl NodeService {
     }
 }
 
-/// Every parameter by its name. `tools` brings `tool_choice` with it, and `logprobs` brings `top_logprobs`.
+/// Every parameter by its name. Some bring others with them, as `logprobs` brings `top_logprobs`.
 fn supported(capabilities: Vec<String>) -> Vec<String> {
     let mut names: Vec<String> = capability::USUAL.map(str::to_owned).to_vec();
-    for capability in capabilities {
-        let with = match capability.as_str() {
-            capability::TOOLS => Some("tool_choice"),
-            "logprobs" => Some("top_logprobs"),
-            _ => None,
+    for capability in capabilities.into_iter().filter(|name| capability::is_parameter(name)) {
+        let with: &[&str] = match capability.as_str() {
+            capability::TOOLS => &["tool_choice", "parallel_tool_calls"],
+            "logprobs" => &["top_logprobs"],
+            _ => &[],
         };
         names.push(capability);
-        names.extend(with.map(str::to_owned));
+        names.extend(with.iter().copied().map(str::to_owned));
     }
     names
 }

@@ -5,6 +5,8 @@
 //! broken upstream ends in an error and never in a hanging or a growing node.
 
 mod failure;
+mod lenient;
+mod refuse;
 mod settings;
 mod stream;
 
@@ -18,7 +20,8 @@ use reqwest::{Client, Response};
 
 pub use settings::{HttpSettings, SettingsError};
 
-use super::{Answer, ChunkStream, Engine, EngineError, ModelInfo};
+use super::{Answer, Engine, EngineError, ModelInfo};
+use stream::Expected;
 
 /// Bytes of an answer that is not streamed.
 const MAX_ANSWER: usize = 32 << 20;
@@ -114,23 +117,30 @@ impl Engine for HttpEngine {
         vec![self.model.clone()]
     }
 
+    fn makes_choices(&self) -> bool {
+        true
+    }
+
     async fn chat(&self, mut request: ChatRequest) -> Result<Answer, EngineError> {
         if request.model != self.model.id {
             return Err(EngineError::UnknownModel(request.model));
         }
+        refuse::chat(&request, &self.model.capabilities)?;
         request.model.clone_from(&self.upstream_model);
+        let choices = usize::try_from(request.choices()).unwrap_or(usize::MAX);
         if request.is_stream() {
             request.stream_options = Some(StreamOptions { include_usage: Some(true) });
             let response = self.send(&request).await?;
-            let chunks: ChunkStream = stream::chunks(response, self.model.id.clone(), self.idle);
-            return Ok(Answer::Stream(chunks));
+            let expected = Expected { model: self.model.id.clone(), choices, idle: self.idle };
+            return Ok(Answer::Stream(stream::chunks(response, expected)));
         }
         let response = self.send(&request).await?;
         let body = self.read(response, MAX_ANSWER).await?;
         let mut whole: ChatCompletion =
-            serde_json::from_slice(&body).map_err(|error| failure::malformed(format_args!("its answer: {error}")))?;
-        if whole.choices.is_empty() {
-            return Err(failure::malformed("its answer has no choices"));
+            lenient::read(&body).map_err(|error| failure::malformed(format_args!("its answer: {error}")))?;
+        if whole.choices.len() != choices {
+            let found = whole.choices.len();
+            return Err(failure::malformed(format_args!("its answer has {found} choices of {choices}")));
         }
         whole.model.clone_from(&self.model.id);
         Ok(Answer::Whole(Box::new(whole)))

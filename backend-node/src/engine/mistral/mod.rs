@@ -183,7 +183,7 @@ impl Engine for MistralEngine {
         // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
         let room = limit.saturating_add(SPARE_MESSAGES);
         let (response, messages) = mpsc::channel(room);
-        let Translated { prompt, sampling, chooser, constraint, tool_choice, stops } = translated;
+        let Translated { prompt, sampling, chooser, constraint, tool_choice, stops, most_calls } = translated;
         let request = NormalRequest {
             messages: prompt.to_message(),
             sampling_params: mistralrs::SamplingParams { max_len: Some(limit), ..sampling },
@@ -212,6 +212,7 @@ impl Engine for MistralEngine {
             wants_logprobs,
             prompt_tokens,
             limit,
+            most_calls,
             prefix: self.prefix.clone(),
         })))
     }

@@ -32,13 +32,15 @@ pub(super) struct Translated {
     pub(super) constraint: Constraint,
     pub(super) tool_choice: Option<MistralChoice>,
     pub(super) stops: Vec<String>,
+    /// Tool calls that the answer may have.
+    pub(super) most_calls: usize,
 }
 
 impl Translated {
     /// Refuses what this engine cannot follow. `follows_tools`: the model's template shows tools.
     pub(super) fn of(request: ChatRequest, follows_tools: bool) -> Result<Self, EngineError> {
-        if request.n.is_some_and(|n| n != 1) {
-            return Err(EngineError::bad_param("n", "One answer a request: send n requests for n answers."));
+        if request.choices() != 1 {
+            return Err(EngineError::bad_param("n", "This engine makes one choice at a time; its gate asks for each."));
         }
         let tools = offered_tools(&request, follows_tools)?;
         let constraint = constraint(&request, tools.as_deref())?;
@@ -53,6 +55,7 @@ impl Translated {
             // `auto` even where a call is required: mistral.rs fails every answer of a batch where one that must call does
             // not. The constraint sees to it that it does.
             tool_choice: tools.is_some().then_some(MistralChoice::Auto),
+            most_calls: if request.parallel_tool_calls == Some(false) { 1 } else { usize::MAX },
             stops: request.stop.map(|stop| stop.0).unwrap_or_default(),
         })
     }
