@@ -28,8 +28,22 @@ pub enum ErrorKind {
     InvalidKey,
     /// The credit does not cover the request.
     InsufficientCredit,
+    /// A budget of the key is used up.
+    BudgetExhausted,
     /// The account may not spend at the moment.
     AccountFrozen,
+    /// The key or token is real, and may not do this.
+    NotAllowed,
+    /// The key may not use this model.
+    ModelNotAllowed,
+    /// More requests or tokens in a time than the key may have.
+    RateLimited,
+    /// An `Idempotency-Key` was used before, for another request.
+    IdempotencyMismatch,
+    /// What was asked for by its id is not there.
+    NotFound,
+    /// No node does what the request asks for.
+    NoEndpointMatches,
     /// There is no such path.
     UnknownPath,
     /// The path does not take this method.
@@ -44,6 +58,8 @@ pub enum ErrorKind {
     NodeFailed,
     /// The node failed after the answer began.
     StreamBroken,
+    /// Who may call cannot be found out: the identity provider does not answer.
+    IdentityUnavailable,
     /// The ledger cannot be reached.
     LedgerUnavailable,
     /// The gateway is stopping.
@@ -57,17 +73,21 @@ impl ErrorKind {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::InvalidRequest | Self::ContextLengthExceeded => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest | Self::ContextLengthExceeded | Self::NoEndpointMatches => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::InvalidKey => StatusCode::UNAUTHORIZED,
-            Self::InsufficientCredit => StatusCode::PAYMENT_REQUIRED,
-            Self::AccountFrozen => StatusCode::FORBIDDEN,
-            Self::UnknownPath | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::InsufficientCredit | Self::BudgetExhausted => StatusCode::PAYMENT_REQUIRED,
+            Self::AccountFrozen | Self::NotAllowed | Self::ModelNotAllowed => StatusCode::FORBIDDEN,
+            Self::UnknownPath | Self::ModelNotFound | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Overloaded | Self::NoHealthyNode | Self::LedgerUnavailable | Self::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded
+            | Self::NoHealthyNode
+            | Self::IdentityUnavailable
+            | Self::LedgerUnavailable
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::NodeFailed | Self::StreamBroken => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -77,8 +97,9 @@ impl ErrorKind {
     fn type_name(self) -> &'static str {
         match self {
             Self::InvalidKey => "authentication_error",
-            Self::InsufficientCredit => "insufficient_quota",
-            Self::AccountFrozen => "permission_error",
+            Self::InsufficientCredit | Self::BudgetExhausted => "insufficient_quota",
+            Self::AccountFrozen | Self::NotAllowed | Self::ModelNotAllowed => "permission_error",
+            Self::RateLimited => "rate_limit_error",
             kind if kind.status().is_server_error() => "server_error",
             _ => "invalid_request_error",
         }
@@ -93,7 +114,14 @@ impl ErrorKind {
             Self::RequestTimeout => "request_timeout",
             Self::InvalidKey => "invalid_api_key",
             Self::InsufficientCredit => "insufficient_credit",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::AccountFrozen => "account_frozen",
+            Self::NotAllowed => "not_allowed",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::RateLimited => "rate_limit_exceeded",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::NotFound => "not_found",
+            Self::NoEndpointMatches => "no_endpoint_matches",
             Self::UnknownPath => "unknown_path",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::ModelNotFound => "model_not_found",
@@ -101,6 +129,7 @@ impl ErrorKind {
             Self::NoHealthyNode => "no_healthy_node",
             Self::NodeFailed => "node_failed",
             Self::StreamBroken => "stream_broken",
+            Self::IdentityUnavailable => "identity_unavailable",
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::Internal => "internal_error",
@@ -110,9 +139,12 @@ impl ErrorKind {
     /// How long a caller should wait before it tries again. None: trying again changes nothing.
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Overloaded | Self::NoHealthyNode | Self::ShuttingDown | Self::LedgerUnavailable => {
-                Some(Duration::from_secs(1))
-            }
+            Self::Overloaded
+            | Self::NoHealthyNode
+            | Self::ShuttingDown
+            | Self::RateLimited
+            | Self::IdentityUnavailable
+            | Self::LedgerUnavailable => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -125,6 +157,7 @@ pub struct ApiError {
     kind: ErrorKind,
     message: String,
     param: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 /// `{"error": …}`.
@@ -152,7 +185,7 @@ impl ApiError {
     /// An error of this kind with a message for the caller.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), param: None }
+        Self { kind, message: message.into(), param: None, retry_after: kind.retry_after() }
     }
 
     /// A request that cannot be served, and the field at fault.
@@ -167,10 +200,28 @@ impl ApiError {
         Self { param: Some(param.into()), ..self }
     }
 
+    /// The same error, telling the caller to wait this long before it tries again.
+    #[must_use]
+    pub fn retry_in(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// For the caller: what is wrong and what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How long the caller should wait before it tries again. None: trying again changes nothing.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The field at fault.
@@ -199,8 +250,10 @@ impl ApiError {
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.kind.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(wait) = self.kind.retry_after() {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        if let Some(wait) = self.retry_after {
+            // Rounded up: whoever comes back a moment early is refused again.
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
         }
         response
     }
@@ -218,6 +271,15 @@ mod tests {
             "error": {"message": "too hot", "type": "invalid_request_error", "param": "temperature", "code": null}
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn who_must_wait_is_told_how_long_in_whole_seconds() {
+        let error = ApiError::new(ErrorKind::RateLimited, "slow down").retry_in(Duration::from_millis(1001));
+        assert_eq!(
+            (error.response().status().as_u16(), &error.response().headers()["retry-after"]),
+            (429, &"2".parse().unwrap())
+        );
     }
 
     #[test]

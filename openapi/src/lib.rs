@@ -9,8 +9,10 @@
 //! and there is no place in them for what Peerway adds (`cost`, `provider`, mistral.rs's sampling fields).
 
 pub mod chat;
+pub mod completions;
 pub mod dialect;
 pub mod document;
+pub mod embeddings;
 pub mod error;
 pub mod models;
 pub mod parse;
