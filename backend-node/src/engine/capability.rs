@@ -4,8 +4,16 @@
 //! advert has room for two dozen of them, so what every engine follows is not advertised.
 
 /// What every engine follows that makes text.
-pub const USUAL: [&str; 8] =
-    ["max_tokens", "max_completion_tokens", "n", "temperature", "top_p", "stop", "frequency_penalty", "presence_penalty"];
+pub const USUAL: [&str; 8] = [
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "temperature",
+    "top_p",
+    "stop",
+    "frequency_penalty",
+    "presence_penalty",
+];
 
 /// Tools, `tool_choice` and `parallel_tool_calls`.
 pub const TOOLS: &str = "tools";
@@ -23,17 +31,8 @@ pub const COMPLETIONS: &str = "completions";
 pub const EMBEDDINGS: &str = "embeddings";
 
 /// What a usual server follows, and mistral.rs too.
-pub const ALL: [&str; 9] = [
-    TOOLS,
-    RESPONSE_FORMAT,
-    COMPLETIONS,
-    "logprobs",
-    "logit_bias",
-    "seed",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-];
+pub const ALL: [&str; 9] =
+    [TOOLS, RESPONSE_FORMAT, COMPLETIONS, "logprobs", "logit_bias", "seed", "top_k", "min_p", "repetition_penalty"];
 
 /// What an operator may say of a server or a script.
 pub const DECLARABLE: [&str; 3] = [IMAGE_INPUT, AUDIO_INPUT, REASONING_EFFORT];

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::Stream;
 use peerway_openapi::chat::{ChatChunk, ChatRequest};
+use peerway_openapi::completions::CompletionRequest;
+use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 
 use super::choices::{self, Runner};
-use super::{Answer, Asked, Busy, ChunkStream, Engine, EngineError, Gate, ModelInfo, Pace, Slot};
+use super::{Answer, Asked, Busy, ChunkStream, Engine, EngineError, Gate, ModelInfo, Pace, Slot, capability};
 
 /// Lets requests through to an engine while it has slots. A slot is held until the answer has ended or was dropped.
 pub struct GatedEngine {
@@ -54,13 +56,30 @@ impl Engine for GatedEngine {
         self.answer(request.into()).await
     }
 
+    async fn complete(&self, request: CompletionRequest) -> Result<Answer, EngineError> {
+        self.answer(request.into()).await
+    }
+
     async fn answer(&self, asked: Asked) -> Result<Answer, EngineError> {
         self.answer_queued(asked).await.1
     }
 
+    async fn embed(&self, request: EmbeddingRequest) -> Result<EmbeddingResponse, EngineError> {
+        self.embed_queued(request).await.1
+    }
+
+    async fn embed_queued(&self, request: EmbeddingRequest) -> (Duration, Result<EmbeddingResponse, EngineError>) {
+        let came = Instant::now();
+        let _slot = match self.slot(&request.model, embeds).await {
+            Ok(slot) => slot,
+            Err(error) => return (came.elapsed(), Err(error)),
+        };
+        (came.elapsed(), self.inner.embed(request).await)
+    }
+
     async fn answer_queued(&self, asked: Asked) -> (Duration, Result<Answer, EngineError>) {
         let came = Instant::now();
-        let slot = match self.slot(asked.model()).await {
+        let slot = match self.slot(asked.model(), makes_text).await {
             Ok(slot) => slot,
             Err(error) => return (came.elapsed(), Err(error)),
         };
@@ -69,10 +88,11 @@ impl Engine for GatedEngine {
 }
 
 impl GatedEngine {
-    async fn slot(&self, model: &str) -> Result<Slot, EngineError> {
+    async fn slot(&self, id: &str, takes: fn(&ModelInfo) -> Result<(), EngineError>) -> Result<Slot, EngineError> {
         // Before the queue: who asks for the wrong model must not wait to be told.
-        if !self.models.iter().any(|known| known.id == model) {
-            return Err(EngineError::UnknownModel(model.to_owned()));
+        match self.models.iter().find(|known| known.id == id) {
+            None => return Err(EngineError::UnknownModel(id.to_owned())),
+            Some(model) => takes(model)?,
         }
         self.gate.enter().await.map_err(|Busy| EngineError::Busy)
     }
@@ -95,6 +115,14 @@ impl GatedEngine {
             }
         })
     }
+}
+
+fn makes_text(model: &ModelInfo) -> Result<(), EngineError> {
+    if model.can(capability::EMBEDDINGS) { Err(EngineError::only_embeds()) } else { Ok(()) }
+}
+
+fn embeds(model: &ModelInfo) -> Result<(), EngineError> {
+    if model.can(capability::EMBEDDINGS) { Ok(()) } else { Err(EngineError::makes_no_embeddings()) }
 }
 
 /// A stream that measures its pace and may hold a slot.

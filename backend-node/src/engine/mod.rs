@@ -27,6 +27,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use peerway_openapi::chat::{ChatChunk, ChatCompletion, ChatRequest};
+use peerway_openapi::completions::CompletionRequest;
+use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 
 pub use asked::Asked;
 pub use error::{EngineError, Fault};
@@ -65,7 +67,15 @@ pub struct ModelInfo {
     pub capabilities: Vec<String>,
 }
 
-/// Something that answers chat requests.
+impl ModelInfo {
+    /// Whether it can do this.
+    #[must_use]
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|known| known == capability)
+    }
+}
+
+/// Something that answers requests.
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// The models it serves. They do not change while it runs.
@@ -88,6 +98,26 @@ pub trait Engine: Send + Sync {
     /// `EngineError`; a parameter that the engine cannot follow is refused with `BadRequest`, never ignored.
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError>;
 
+    /// Goes on with raw prompts, in the same chunks: text is text. The choice of an answer is its prompt's place times `n`,
+    /// and which of its `n` it is.
+    ///
+    /// # Errors
+    /// As [`Self::chat`].
+    async fn complete(&self, request: CompletionRequest) -> Result<Answer, EngineError>;
+
+    /// Turns texts into vectors, in the order and the form that the request asks for.
+    ///
+    /// # Errors
+    /// As [`Self::chat`].
+    async fn embed(&self, _request: EmbeddingRequest) -> Result<EmbeddingResponse, EngineError> {
+        Err(EngineError::makes_no_embeddings())
+    }
+
+    /// As [`Self::embed`], and how long the request waited for a slot.
+    async fn embed_queued(&self, request: EmbeddingRequest) -> (Duration, Result<EmbeddingResponse, EngineError>) {
+        (Duration::ZERO, self.embed(request).await)
+    }
+
     /// Answers whatever is answered in chunks.
     ///
     /// # Errors
@@ -95,6 +125,7 @@ pub trait Engine: Send + Sync {
     async fn answer(&self, asked: Asked) -> Result<Answer, EngineError> {
         match asked {
             Asked::Chat(request) => self.chat(*request).await,
+            Asked::Completion(request) => self.complete(*request).await,
         }
     }
 

@@ -5,16 +5,15 @@
 
 use peerway_openapi::chat::{ChatRequest, ReasoningEffort, ResponseFormat};
 
-use super::super::{EngineError, capability, media};
+use super::super::{EngineError, ModelInfo, capability, media};
 
 /// Refuses, by name, what the upstream is not known to follow.
-pub(super) fn chat(request: &ChatRequest, capabilities: &[String]) -> Result<(), EngineError> {
-    let can = |name: &str| capabilities.iter().any(|capability| capability == name);
-    media::refuse(request, can(capability::IMAGE_INPUT), can(capability::AUDIO_INPUT))?;
+pub(super) fn chat(request: &ChatRequest, model: &ModelInfo) -> Result<(), EngineError> {
+    media::refuse(request, model.can(capability::IMAGE_INPUT), model.can(capability::AUDIO_INPUT))?;
     format(request.response_format.as_ref())?;
     match request.reasoning_effort {
         None | Some(ReasoningEffort::None) => Ok(()),
-        Some(_) if can(capability::REASONING_EFFORT) => Ok(()),
+        Some(_) if model.can(capability::REASONING_EFFORT) => Ok(()),
         Some(_) => Err(EngineError::bad_param("reasoning_effort", "This model does not think before it answers.")),
     }
 }

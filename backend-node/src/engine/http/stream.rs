@@ -13,6 +13,7 @@ use peerway_openapi::error::ErrorEnvelope;
 use peerway_openapi::sse::{DONE, Decoder};
 use peerway_openapi::usage::Usage;
 use reqwest::Response;
+use serde::de::DeserializeOwned;
 
 use super::super::{ChunkStream, EngineError};
 use super::{failure, lenient};
@@ -51,7 +52,12 @@ pub(super) struct Expected {
 }
 
 /// Reads the answer's events. Dropping the stream closes the connection, by which the upstream knows to stop.
-pub(super) fn chunks(response: Response, expected: Expected) -> ChunkStream {
+///
+/// `C`: what its events are, chunks of a chat or of a text.
+pub(super) fn chunks<C>(response: Response, expected: Expected) -> ChunkStream
+where
+    C: DeserializeOwned + Into<ChatChunk> + Send + 'static,
+{
     let upstream = Upstream {
         response,
         decoder: Decoder::new(MAX_EVENT),
@@ -67,7 +73,7 @@ pub(super) fn chunks(response: Response, expected: Expected) -> ChunkStream {
         if upstream.over {
             return None;
         }
-        let next = upstream.next().await.transpose()?;
+        let next = upstream.next::<C>().await.transpose()?;
         upstream.over |= next.is_err();
         Some((next, upstream))
     })
@@ -76,7 +82,7 @@ pub(super) fn chunks(response: Response, expected: Expected) -> ChunkStream {
 
 impl Upstream {
     /// The next chunk, None after the last.
-    async fn next(&mut self) -> Result<Option<ChatChunk>, EngineError> {
+    async fn next<C: DeserializeOwned + Into<ChatChunk>>(&mut self) -> Result<Option<ChatChunk>, EngineError> {
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(Some(chunk));
@@ -86,7 +92,7 @@ impl Upstream {
                 if event.as_ref() == DONE {
                     return self.end();
                 }
-                self.read(&event)?;
+                self.read::<C>(&event)?;
                 continue;
             }
             match tokio::time::timeout(self.idle, self.response.chunk()).await {
@@ -99,8 +105,8 @@ impl Upstream {
     }
 
     /// Takes one event apart: a chunk for each piece in it.
-    fn read(&mut self, event: &[u8]) -> Result<(), EngineError> {
-        let mut chunk: ChatChunk = lenient::read(event).map_err(|error| unreadable(event, &error))?;
+    fn read<C: DeserializeOwned + Into<ChatChunk>>(&mut self, event: &[u8]) -> Result<(), EngineError> {
+        let mut chunk: ChatChunk = lenient::read::<C>(event).map_err(|error| unreadable(event, &error))?.into();
         chunk.model.clone_from(&self.model);
         if let Some(usage) = chunk.usage.take() {
             self.usage = Some(usage);

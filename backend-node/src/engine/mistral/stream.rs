@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use mistralrs::core::CompletionChunkResponse;
 use mistralrs::{ChatCompletionChunkResponse, Response};
 use peerway_openapi::chat::{
     ChatChunk, Delta, FinishReason, FunctionCallDelta, Logprobs, Role, TokenLogprob, ToolCallDelta, ToolKind,
@@ -40,6 +41,8 @@ struct Progress {
     watch: StopWatch,
     ready: VecDeque<Result<ChatChunk, EngineError>>,
     opened: bool,
+    /// The first text has come in.
+    began: bool,
     over: bool,
     /// Picks already shown as log probabilities.
     shown: usize,
@@ -50,8 +53,16 @@ struct Progress {
 /// Reads messages until the answer has ended. Dropping the stream closes the channel, at which the engine stops.
 pub(super) fn chunks(plan: Plan) -> ChunkStream {
     let watch = StopWatch::new(plan.stops.clone());
-    let progress =
-        Progress { plan, watch, ready: VecDeque::new(), opened: false, over: false, shown: 0, held: Vec::new() };
+    let progress = Progress {
+        plan,
+        watch,
+        ready: VecDeque::new(),
+        opened: false,
+        began: false,
+        over: false,
+        shown: 0,
+        held: Vec::new(),
+    };
     stream::unfold(progress, |mut progress| async move {
         while progress.ready.is_empty() && !progress.over {
             let message = progress.plan.messages.recv().await;
@@ -66,6 +77,7 @@ impl Progress {
     fn take_in(&mut self, message: Option<Response>) {
         match message {
             Some(Response::Chunk(chunk)) => self.chunk(chunk),
+            Some(Response::CompletionChunk(chunk)) => self.text(chunk),
             Some(Response::ValidationError(error)) => self.fail(refused(&error.to_string())),
             Some(Response::InternalError(error)) => self.fail(EngineError::node(BROKE, error.to_string())),
             Some(Response::ModelError(error, _)) => self.fail(EngineError::node(BROKE, error)),
@@ -93,10 +105,38 @@ impl Progress {
             }
             return self.finish("", FinishReason::ToolCalls, None);
         }
-        let reason = match choice.finish_reason.as_deref() {
+        self.go_on(passed.text, choice.finish_reason.as_deref());
+    }
+
+    /// A piece of a text that has no conversation.
+    fn text(&mut self, chunk: CompletionChunkResponse) {
+        let Some(choice) = chunk.choices.into_iter().next() else { return };
+        let text = self.first_space() + &choice.text;
+        let passed = self.watch.push(&text);
+        if self.plan.wants_logprobs {
+            self.collect_logprobs(&text);
+        }
+        match passed.stopped {
+            Some(stop) => self.finish(&passed.text, FinishReason::Stop, Some(stop)),
+            None => self.go_on(passed.text, choice.finish_reason.as_deref()),
+        }
+    }
+
+    /// mistral.rs takes the white space from the beginning of every answer. A text goes on where its prompt ended, and
+    /// there it belongs to it.
+    fn first_space(&mut self) -> String {
+        if std::mem::replace(&mut self.began, true) {
+            return String::new();
+        }
+        self.plan.chooser.pick(0).map_or_else(String::new, |pick| self.plan.vocabulary.leading_space(pick.token))
+    }
+
+    /// Sends text and, where mistral.rs says why it stopped, the end.
+    fn go_on(&mut self, text: String, reason: Option<&str>) {
+        let reason = match reason {
             None => {
-                if !passed.text.is_empty() || !self.opened {
-                    self.send(Delta::text(passed.text));
+                if !text.is_empty() || !self.opened {
+                    self.send(Delta::text(text));
                 }
                 return;
             }
@@ -105,7 +145,7 @@ impl Progress {
             Some("tool_calls") => FinishReason::ToolCalls,
             Some(other) => return self.fail(EngineError::node(BROKE, format!("mistral.rs stopped: {other}"))),
         };
-        let rest = passed.text + &self.watch.flush();
+        let rest = text + &self.watch.flush();
         self.finish(&rest, reason, None);
     }
 
@@ -226,8 +266,5 @@ fn tool_call(index: u32, call: mistralrs::ToolCallResponse) -> ToolCallDelta {
 /// What mistral.rs says of a request that it does not take, as far as the request's fields can be at fault.
 fn refused(error: &str) -> EngineError {
     let error: String = error.lines().next().unwrap_or_default().chars().take(300).collect();
-    if error.contains("Invalid grammar") {
-        return EngineError::bad_param("response_format", format!("The schema cannot be followed: {error}"));
-    }
     EngineError::BadRequest { param: None, message: error }
 }
