@@ -46,6 +46,8 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/chat/completions", post(api::chat::create))
         .route("/v1/completions", post(api::completions::create))
         .route("/v1/embeddings", post(api::embeddings::create))
+        .route("/v1/messages", post(api::messages::create))
+        .route("/v1/messages/count_tokens", post(api::messages::count_tokens))
         // Behind the key, because a name is of one account; before all work, because it is to be done once.
         .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once));
     let paid = inference

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn dialect() -> MessagesDialect {
-    MessagesDialect::new("0a", "m", 9)
+    let request = serde_json::json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+    let mut dialect = MessagesDialect::new("0a", serde_json::from_value(request).unwrap());
+    dialect.prompt(9);
+    dialect
 }
 
 fn piece(delta: &Value) -> ChatChunk {

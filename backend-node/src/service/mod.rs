@@ -128,6 +128,8 @@ impl NodeService {
             object: "model".to_owned(),
             created: self.started,
             owned_by: "peerway-node".to_owned(),
+            name: None,
+            architecture: None,
             context_length: model.context_length,
             pricing: None,
             nodes: 1,

@@ -4,6 +4,7 @@ pub mod chat;
 pub mod completions;
 pub mod document;
 pub mod embeddings;
+pub mod messages;
 pub mod models;
 pub mod probes;
 

@@ -80,8 +80,7 @@ impl Work {
     pub fn count_prompt(&self, model: &CatalogModel) -> Result<PromptSize, ApiError> {
         match self {
             Self::Chat(request) => {
-                let counted = model.count_prompt(request);
-                let counted = counted.map_err(|refusal| ApiError::invalid("messages", refusal.to_string()))?;
+                let counted = count_chat(request, model)?;
                 Ok(PromptSize { all: counted, longest: counted })
             }
             Self::Completion(request) => {
@@ -145,6 +144,11 @@ impl Work {
         }
         .map(Bytes::from)
     }
+}
+
+/// Tokens of a conversation.
+pub(super) fn count_chat(request: &ChatRequest, model: &CatalogModel) -> Result<u64, ApiError> {
+    model.count_prompt(request).map_err(|refusal| ApiError::invalid("messages", refusal.to_string()))
 }
 
 /// Tokens of the prompts of a request.

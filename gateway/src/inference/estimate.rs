@@ -9,6 +9,11 @@ use crate::catalog::CatalogModel;
 /// Prompts of more bytes are counted off the threads that serve connections: it takes milliseconds.
 const INLINE_BYTES: usize = 32 << 10;
 
+/// Counts a prompt of so many bytes.
+pub(super) fn off_the_threads<T>(bytes: usize, count: impl FnOnce() -> T) -> T {
+    if bytes > INLINE_BYTES { tokio::task::block_in_place(count) } else { count() }
+}
+
 /// The size of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
@@ -34,8 +39,7 @@ impl Estimate {
     /// `ContextLengthExceeded` where the prompt leaves no room for an answer, `InvalidRequest` where the model's chat
     /// template refuses the messages.
     pub fn of(ask: &Ask, model: &CatalogModel, default_max_tokens: u32) -> Result<Self, ApiError> {
-        let count = || ask.work.count_prompt(model);
-        let counted = if ask.bytes > INLINE_BYTES { tokio::task::block_in_place(count) } else { count() }?;
+        let counted = off_the_threads(ask.bytes, || ask.work.count_prompt(model))?;
         let context = u64::from(model.card.context_length);
         let Some(room) = context.checked_sub(counted.longest).filter(|room| *room > 0) else {
             let (what, field) = match ask.work {

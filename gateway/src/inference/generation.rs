@@ -30,6 +30,8 @@ pub struct Generation {
     /// The request as nodes get it.
     sent: Bytes,
     attempts: Attempts,
+    /// Tokens of the prompt, as the gateway counts them.
+    prompt_tokens: u64,
     /// The most tokens of one answer, as the credit reaches.
     limit: u64,
     choices: u64,
@@ -67,7 +69,24 @@ impl Generation {
         let gateway_time = caller.came.elapsed();
         metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
         let attempts = Attempts::new(picks);
-        Ok(Self { caller, ask, model, sent, attempts, limit, choices: estimate.choices, bill, gateway_time })
+        Ok(Self {
+            caller,
+            ask,
+            model,
+            sent,
+            attempts,
+            prompt_tokens: estimate.prompt,
+            limit,
+            choices: estimate.choices,
+            bill,
+            gateway_time,
+        })
+    }
+
+    /// Tokens of the prompt, as the gateway counts them.
+    #[must_use]
+    pub fn prompt_tokens(&self) -> u64 {
+        self.prompt_tokens
     }
 
     /// Tries nodes until one begins to answer.

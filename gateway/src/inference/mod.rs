@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use peerway_openapi::chat::ChatRequest;
 use peerway_openapi::{ApiError, ErrorKind};
 
 use crate::Gateway;
@@ -39,6 +40,16 @@ pub use generation::Generation;
 pub use reply::{answer, begin_stream, event_stream};
 
 pub(crate) use refusals::internal;
+
+/// Tokens of a conversation, as the gateway counts them. `bytes` of its request: large ones are counted where it does not
+/// keep other requests waiting.
+///
+/// # Errors
+/// `ModelNotFound`, or `InvalidRequest` where the model's chat template refuses the messages.
+pub fn count_prompt(caller: &Caller, request: &ChatRequest, bytes: usize) -> Result<u64, ApiError> {
+    let model = admit::model(caller, &request.model)?;
+    estimate::off_the_threads(bytes, || ask::count_chat(request, &model))
+}
 
 /// Who asks, under which name the request is known, and when it came.
 #[derive(Debug, Clone)]

@@ -27,6 +27,7 @@ pub async fn answer(caller: Caller, ask: Ask, mut dialect: Box<dyn Dialect>) -> 
         Ok(generation) => generation,
         Err(error) => return dialect.refusal(&error).map(Body::from),
     };
+    dialect.prompt(generation.prompt_tokens());
     match delivery {
         Delivery::Streamed => stream_reply(generation, dialect, keep_alive).await,
         Delivery::Whole => {

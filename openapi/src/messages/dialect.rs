@@ -9,7 +9,8 @@ use serde::ser::Error as _;
 
 use super::answer::{call_id, stop};
 use super::{
-    AnswerBlock, BlockDelta, MessageEnd, MessagesAnswer, MessagesErrorBody, MessagesEvent, StopReason, error_response,
+    AnswerBlock, BlockDelta, MessageEnd, MessagesAnswer, MessagesErrorBody, MessagesEvent, MessagesRequest, StopReason,
+    error_response,
 };
 use crate::ApiError;
 use crate::chat::{ChatChunk, ChatCompletion, ChunkChoice, FinishReason, ToolCallDelta};
@@ -31,6 +32,8 @@ pub struct MessagesDialect {
     calls: u32,
     finish: Option<FinishReason>,
     stop_text: Option<String>,
+    /// What is answered, until the answer begins: a refusal names its fields.
+    request: Option<Box<MessagesRequest>>,
 }
 
 /// What a block consists of.
@@ -43,12 +46,17 @@ enum Open {
 }
 
 impl MessagesDialect {
-    /// `id` is hexadecimal and becomes `msg_…`; `prompt_tokens` is the gateway's count of the conversation's tokens, which
-    /// is told before the node has said its own.
+    /// `id` is hexadecimal and becomes `msg_…`.
     #[must_use]
-    pub fn new(id: &str, model: impl Into<String>, prompt_tokens: u64) -> Self {
-        let head = MessagesAnswer::empty(format!("msg_{id}"), model, prompt_tokens);
-        Self { head, open: None, begun: 0, calls: 0, finish: None, stop_text: None }
+    pub fn new(id: &str, request: MessagesRequest) -> Self {
+        let head = MessagesAnswer::empty(format!("msg_{id}"), &request.model, 0);
+        let request = Some(Box::new(request));
+        Self { head, open: None, begun: 0, calls: 0, finish: None, stop_text: None, request }
+    }
+
+    /// An error that names a field of the chat, naming the caller's own.
+    fn in_own_terms(&self, error: &ApiError) -> ApiError {
+        self.request.as_ref().map_or_else(|| error.clone(), |request| request.in_own_terms(error.clone()))
     }
 
     fn take_in(&mut self, choice: ChunkChoice, events: &mut Vec<MessagesEvent>) -> Result<(), Unwritable> {
@@ -118,7 +126,12 @@ impl Dialect for MessagesDialect {
         serde_json::to_vec(&self.head.clone().with(answer)).map(Bytes::from)
     }
 
+    fn prompt(&mut self, tokens: u64) {
+        self.head.usage.input_tokens = tokens;
+    }
+
     fn open(&mut self) -> Result<Bytes, Unwritable> {
+        self.request = None;
         MessagesEvent::MessageStart { message: self.head.clone() }.frame()
     }
 
@@ -144,7 +157,7 @@ impl Dialect for MessagesDialect {
     }
 
     fn broken(&mut self, error: &ApiError) -> Result<Bytes, Unwritable> {
-        MessagesEvent::Error { error: MessagesErrorBody::from(error) }.frame()
+        MessagesEvent::Error { error: MessagesErrorBody::from(&self.in_own_terms(error)) }.frame()
     }
 
     fn keep_alive(&self) -> Bytes {
@@ -152,7 +165,7 @@ impl Dialect for MessagesDialect {
     }
 
     fn refusal(&self, error: &ApiError) -> Response<Bytes> {
-        error_response(error)
+        error_response(&self.in_own_terms(error))
     }
 }
 
