@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 fn dialect() -> MessagesDialect {
     let request = serde_json::json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
-    let mut dialect = MessagesDialect::new("0a", serde_json::from_value(request).unwrap());
+    let mut dialect = MessagesDialect::new("0a", serde_json::from_value(request).expect("a request"));
     dialect.prompt(9);
     dialect
 }
