@@ -3,8 +3,8 @@
 from .gateway import Account, Gateway
 from .node import Node, ScriptedNode
 from .process import Service, free_port, wait_until
-from .world import REAL_MODEL, World
+from .world import REAL_MODEL, Market, World
 
 __all__ = [
-    "REAL_MODEL", "Account", "Gateway", "Node", "ScriptedNode", "Service", "World", "free_port", "wait_until",
+    "REAL_MODEL", "Account", "Gateway", "Market", "Node", "ScriptedNode", "Service", "World", "free_port", "wait_until",
 ]

@@ -1,11 +1,23 @@
 """Everything a test starts, in one folder, and its orderly end."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from .gateway import Gateway
 from .node import Node, ScriptedNode
 
 REAL_MODEL = "smollm2-135m-instruct"
+# The demo model's own template, and what it lacks: tools. Both ends need it: the gateway counts what the node renders.
+WITH_TOOLS = ("--chat-template", str(Path(__file__).parent / "tools.jinja"))
+
+
+@dataclass(frozen=True)
+class Market:
+    """A gateway with one node that does as it is told, and one with the real model."""
+
+    gateway: Gateway
+    scripted: ScriptedNode
+    real: Node
 
 
 class World:
@@ -39,6 +51,16 @@ class World:
         self.nodes.append(made)
         made.start()
         return made
+
+    def market(self, *flags: str) -> Market:
+        """A gateway with both kinds of nodes. Neither is free of charge, so that each answer's cost can be told apart."""
+        gateway = self.gateway(*flags)
+        gateway.sell(REAL_MODEL, self.gguf, *WITH_TOOLS)
+        real = self.mistral("real", gateway, "--price-input", "0.05", "--price-output", "0.10", *WITH_TOOLS)
+        asks = ("--price-input", "10", "--price-output", "1000")
+        scripted = self.scripted("scripted", gateway, *asks, "--slots", "16")
+        real.wait_until_serving()
+        return Market(gateway, scripted, real)
 
     def close(self) -> None:
         try:
