@@ -55,10 +55,10 @@ class Node:
 class ScriptedNode(Node):
     """A node whose engine does as the messages say, and counts what it did."""
 
-    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str):
+    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str, model: str = "scripted"):
         self.counters_url = f"http://127.0.0.1:{free_port()}/"
         super().__init__(
-            binary, folder, name, gateway, "--engine", "scripted", "--model-id", "scripted",
+            binary, folder, name, gateway, "--engine", "scripted", "--model-id", model,
             "--script-counters", self.counters_url.removeprefix("http://").rstrip("/"), *flags,
         )
 
