@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness import Market, World
+from harness import Market, World, wait_until
 from harness.scripts import Scripts
 
 ROOT = Path(__file__).parents[3]
@@ -60,6 +60,14 @@ def market(tmp_path_factory, binaries, gguf) -> Iterator[Market]:
         yield made.market()
     finally:
         made.close()
+
+
+@pytest.fixture
+def breaks_nodes(market) -> Iterator[None]:
+    """For a test that makes a node fail: the gateway leaves such a node alone for a while, and others want to ask it."""
+    serving = set(market.gateway.healthy_nodes())
+    yield
+    wait_until("the node is asked again", lambda: set(market.gateway.healthy_nodes()) == serving)
 
 
 @pytest.fixture(scope="session")

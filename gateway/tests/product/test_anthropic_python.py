@@ -177,6 +177,6 @@ class TestErrors:
             client_of(market.gateway.account("0.000000001")).messages.create(**request("x"))
         assert (caught.value.status_code, caught.value.body["error"]["type"]) == (402, "billing_error")
 
-    def test_a_stream_that_breaks(self, client):
+    def test_a_stream_that_breaks(self, client, breaks_nodes):
         with pytest.raises(anthropic.APIError), client.messages.stream(**request("[[tokens=9]] [[die_after=2]]")) as stream:
             list(stream)

@@ -283,7 +283,7 @@ class TestErrors:
             self.ask(poor)
         assert (caught.value.status_code, caught.value.code) == (402, "insufficient_credit")
 
-    def test_a_stream_that_breaks(self, client):
+    def test_a_stream_that_breaks(self, client, breaks_nodes):
         with pytest.raises(openai.APIError, match="."):
             list(self.ask(client, messages=asked("[[tokens=9]] [[die_after=2]]"), stream=True))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from .gateway import Gateway
-from .process import Service, free_port
+from .process import Service, free_port, wait_until
 
 
 class Node:
@@ -64,3 +64,11 @@ class ScriptedNode(Node):
 
     def counters(self) -> dict[str, int]:
         return httpx.get(self.counters_url, timeout=2).json()
+
+    def at_rest(self) -> dict[str, int]:
+        """What it has done, once nothing that was asked before still runs."""
+        return wait_until("nothing runs", lambda: self._counters_at_rest())
+
+    def _counters_at_rest(self) -> dict[str, int] | None:
+        counters = self.counters()
+        return counters if counters["running"] == 0 else None
