@@ -17,6 +17,7 @@ pub mod error;
 pub mod models;
 pub mod parse;
 pub mod present;
+pub mod responses;
 pub mod sse;
 pub mod usage;
 
