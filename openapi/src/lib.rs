@@ -18,6 +18,7 @@ pub mod messages;
 pub mod models;
 pub mod parse;
 pub mod present;
+pub mod responses;
 pub mod sse;
 pub mod usage;
 

@@ -1,0 +1,301 @@
+//! The items of a conversation, as callers send them.
+//!
+//! What an item is may be said after what is in it, and a message need not say it at all, so that an item is read into
+//! all fields that any kind has and told apart afterwards. That keeps the path of a field at fault, which serde's tagged
+//! enums lose. Kinds that no node serves (files, references to items, tools that run on the server) are refused by
+//! name: dropped, they would change the answer.
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::part::{AnyPart, InputPart, ReasoningText, SummaryText};
+use super::response::ItemStatus;
+use crate::chat::Role;
+
+/// The input of a request. A string is one message of the user.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[serde(transparent)]
+pub struct Input(pub Vec<InputItem>);
+
+/// One item of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum InputItem {
+    /// Something said.
+    Message {
+        /// `msg_…`. None: the caller gave none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// How far it came. None: the caller did not say.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<ItemStatus>,
+        /// Who speaks.
+        role: InputRole,
+        /// What is said.
+        content: InputContent,
+    },
+    /// A call that the model made.
+    FunctionCall {
+        /// `fc_…`. None: the caller gave none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// How far it came. None: the caller did not say.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<ItemStatus>,
+        /// Names the call in the item that answers it.
+        call_id: String,
+        /// The function's name.
+        name: String,
+        /// The arguments: JSON as a string, as the model wrote it.
+        arguments: String,
+    },
+    /// What a call gave.
+    FunctionCallOutput {
+        /// `fco_…`. None: the caller gave none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// How far it came. None: the caller did not say.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<ItemStatus>,
+        /// The call that it answers.
+        call_id: String,
+        /// The result: text, or parts of text.
+        output: InputContent,
+    },
+    /// Thoughts of an earlier answer, sent back. Kept, and not shown to the model again.
+    Reasoning {
+        /// `rs_…`. None: the caller gave none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// How far it came. None: the caller did not say.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<ItemStatus>,
+        /// Their summary.
+        summary: Vec<SummaryText>,
+        /// The thoughts.
+        content: Vec<ReasoningText>,
+    },
+}
+
+/// Who speaks in a message of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InputRole {
+    /// The caller.
+    User,
+    /// The model.
+    Assistant,
+    /// Instructions to the model.
+    System,
+    /// Instructions to the model, under the name that newer clients use.
+    Developer,
+}
+
+/// A string, or a list of typed parts.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum InputContent {
+    /// Plain text.
+    Text(String),
+    /// Parts, in order.
+    Parts(Vec<InputPart>),
+}
+
+impl Input {
+    /// One message of the user.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        let content = InputContent::Text(text.into());
+        Self(vec![InputItem::Message { id: None, status: None, role: InputRole::User, content }])
+    }
+}
+
+impl InputItem {
+    /// The item's id, where it has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message { id, .. }
+            | Self::FunctionCall { id, .. }
+            | Self::FunctionCallOutput { id, .. }
+            | Self::Reasoning { id, .. } => id.as_deref(),
+        }
+    }
+}
+
+impl From<InputRole> for Role {
+    fn from(role: InputRole) -> Self {
+        match role {
+            InputRole::User => Self::User,
+            InputRole::Assistant => Self::Assistant,
+            InputRole::System => Self::System,
+            InputRole::Developer => Self::Developer,
+        }
+    }
+}
+
+/// A string or a list, which is all that `input`, `content` and `output` can be.
+enum Listed<T> {
+    Text(String),
+    List(Vec<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Listed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListedVisitor<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ListedVisitor<T> {
+            type Value = Listed<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or a list")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Listed<T>, E> {
+                Ok(Listed::Text(text.to_owned()))
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Listed<T>, E> {
+                Ok(Listed::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Listed<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(element) = seq.next_element()? {
+                    list.push(element);
+                }
+                Ok(Listed::List(list))
+            }
+        }
+
+        deserializer.deserialize_any(ListedVisitor(std::marker::PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Listed::deserialize(deserializer)? {
+            Listed::Text(text) => Self::text(text),
+            Listed::List(items) => Self(items),
+        })
+    }
+}
+
+/// What an item says it is.
+enum Kind {
+    Message,
+    FunctionCall,
+    FunctionCallOutput,
+    Reasoning,
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kind = String::deserialize(deserializer)?;
+        match kind.as_str() {
+            "message" => Ok(Self::Message),
+            "function_call" => Ok(Self::FunctionCall),
+            "function_call_output" => Ok(Self::FunctionCallOutput),
+            "reasoning" => Ok(Self::Reasoning),
+            other => Err(de::Error::custom(format_args!(
+                "items of type `{other}` are not supported; send messages, function calls and their outputs"
+            ))),
+        }
+    }
+}
+
+/// Everything that an item can have.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "type", default)]
+    kind: Option<Kind>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    status: Option<ItemStatus>,
+    #[serde(default)]
+    role: Option<InputRole>,
+    #[serde(default)]
+    content: Option<Listed<AnyPart>>,
+    #[serde(default)]
+    call_id: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    arguments: Option<String>,
+    #[serde(default)]
+    output: Option<Listed<AnyPart>>,
+    #[serde(default)]
+    summary: Option<Vec<SummaryText>>,
+}
+
+impl<'de> Deserialize<'de> for InputItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Fields::deserialize(deserializer)?;
+        let Fields { id, status, .. } = fields;
+        let missing = <D::Error as de::Error>::missing_field;
+        let kind = match (fields.kind, fields.role) {
+            (Some(kind), _) => kind,
+            (None, Some(_)) => Kind::Message,
+            (None, None) => return Err(missing("type")),
+        };
+        Ok(match kind {
+            Kind::Message => {
+                let role = fields.role.ok_or_else(|| missing("role"))?;
+                let content = content(fields.content.ok_or_else(|| missing("content"))?)?;
+                Self::Message { id, status, role, content }
+            }
+            Kind::FunctionCall => Self::FunctionCall {
+                id,
+                status,
+                call_id: fields.call_id.ok_or_else(|| missing("call_id"))?,
+                name: fields.name.ok_or_else(|| missing("name"))?,
+                arguments: fields.arguments.ok_or_else(|| missing("arguments"))?,
+            },
+            Kind::FunctionCallOutput => {
+                let call_id = fields.call_id.ok_or_else(|| missing("call_id"))?;
+                let output = content(fields.output.ok_or_else(|| missing("output"))?)?;
+                Self::FunctionCallOutput { id, status, call_id, output: only_text(output)? }
+            }
+            Kind::Reasoning => {
+                let summary = fields.summary.unwrap_or_default();
+                Self::Reasoning { id, status, summary, content: thoughts(fields.content)? }
+            }
+        })
+    }
+}
+
+fn content<E: de::Error>(listed: Listed<AnyPart>) -> Result<InputContent, E> {
+    let parts = match listed {
+        Listed::Text(text) => return Ok(InputContent::Text(text)),
+        Listed::List(parts) => parts,
+    };
+    let said = parts.into_iter().map(|part| match part {
+        AnyPart::Said(part) => Ok(part),
+        AnyPart::Thought(_) => Err(E::custom("only a reasoning item can hold `reasoning_text`")),
+    });
+    said.collect::<Result<_, _>>().map(InputContent::Parts)
+}
+
+fn only_text<E: de::Error>(output: InputContent) -> Result<InputContent, E> {
+    match &output {
+        InputContent::Parts(parts) if parts.iter().any(|part| part.as_text().is_none()) => {
+            Err(E::custom("the `output` of a function call is text; pictures and recordings are not supported there"))
+        }
+        _ => Ok(output),
+    }
+}
+
+fn thoughts<E: de::Error>(listed: Option<Listed<AnyPart>>) -> Result<Vec<ReasoningText>, E> {
+    let parts = match listed {
+        None => return Ok(Vec::new()),
+        Some(Listed::Text(text)) => return Ok(vec![ReasoningText::new(text)]),
+        Some(Listed::List(parts)) => parts,
+    };
+    let thoughts = parts.into_iter().map(|part| match part {
+        AnyPart::Thought(thought) => Ok(thought),
+        AnyPart::Said(_) => Err(E::custom("a reasoning item holds `reasoning_text`")),
+    });
+    thoughts.collect()
+}
