@@ -16,6 +16,7 @@ pub mod inference;
 pub mod layers;
 pub mod media;
 pub mod meter;
+pub mod responses;
 pub mod route;
 pub mod server;
 pub mod stack;

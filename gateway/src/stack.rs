@@ -46,11 +46,15 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/chat/completions", post(api::chat::create))
         .route("/v1/completions", post(api::completions::create))
         .route("/v1/embeddings", post(api::embeddings::create))
+        .route("/v1/responses", post(api::responses::create))
         .route("/v1/messages", post(api::messages::create))
         .route("/v1/messages/count_tokens", post(api::messages::count_tokens))
         // Behind the key, because a name is of one account; before all work, because it is to be done once.
         .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once));
     let paid = inference
+        .route("/v1/responses/{id}", get(api::responses::show).delete(api::responses::delete))
+        .route("/v1/responses/{id}/input_items", get(api::responses::input_items))
+        .route("/v1/responses/{id}/cancel", post(api::responses::cancel))
         .route("/v1/models", get(api::models::list))
         .route("/v1/models/{*id}", get(api::models::show))
         // Who asks, before anything of the body is read.

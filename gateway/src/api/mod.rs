@@ -7,5 +7,6 @@ pub mod embeddings;
 pub mod messages;
 pub mod models;
 pub mod probes;
+pub mod responses;
 
 pub(crate) mod body;

@@ -29,6 +29,8 @@ pub const CATALOG_FOLDER: &str = "catalog";
 pub const IDENTITY_FILE: &str = "identity.key";
 /// Answers to requests with an `Idempotency-Key`, in the data folder.
 pub const ANSWERED_FOLDER: &str = "answered";
+/// Responses that callers let be kept, in the data folder.
+pub const RESPONSES_FOLDER: &str = "responses";
 /// The running gateway's socket in the data folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 

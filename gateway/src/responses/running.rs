@@ -111,7 +111,7 @@ impl Running {
 
     /// Stops it, if it still runs; answers how it stands then.
     pub fn cancel(&self) -> Response {
-        let response = if self.response().status.is_over() {
+        let response = if self.response().status.is_final() {
             self.response()
         } else {
             self.telling.change(ResponsesDialect::cancel)
@@ -136,7 +136,7 @@ struct Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        if !self.entry.response().status.is_over() {
+        if !self.entry.response().status.is_final() {
             let error = ApiError::new(ErrorKind::ShuttingDown, "The gateway stopped before this response was made.");
             self.entry.telling.change(|telling| telling.fail(&error));
         }
