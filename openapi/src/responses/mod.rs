@@ -11,6 +11,7 @@ mod list;
 mod options;
 mod output;
 mod part;
+mod read;
 mod request;
 mod response;
 mod translate;

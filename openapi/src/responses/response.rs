@@ -61,13 +61,15 @@ pub struct Response {
     pub top_logprobs: u32,
     /// Always `disabled`.
     pub truncation: String,
-    /// What it consumed; null until that is known.
+    /// What it consumed. Left out until that is known: the official schema has no null here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<ResponseUsage>,
     /// The caller's own notes.
     pub metadata: BTreeMap<String, String>,
     /// Always `default`.
     pub service_tier: String,
-    /// The caller's own name for its user.
+    /// The caller's own name for its user. Left out where there is none, as `usage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The node that served, where the gateway tells. An extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
