@@ -113,11 +113,7 @@ pub async fn cancel(caller: Caller, Path(id): Path<String>) -> HttpResponse {
         Some(response) => Ok(response),
         None => kept(&caller, &id).and_then(|response| {
             let message = "Only a response in the background can be cancelled.";
-            if response.background == Some(true) {
-                Ok(response)
-            } else {
-                Err(ApiError::new(ErrorKind::InvalidRequest, message))
-            }
+            if response.background { Ok(response) } else { Err(ApiError::new(ErrorKind::InvalidRequest, message)) }
         }),
     };
     cancelled.map_or_else(refuse, |response| respond(&response))
