@@ -35,8 +35,9 @@ class Description:
         contents = documented.get("content")
         kind = answer.headers.get("content-type", "").partition(";")[0]
         if not contents:
-            # What it is was not said: a probe, or nothing at all.
-            return [] if answer.status_code == 204 or not kind.endswith("json") else [f"a body of {kind} is not documented"]
+            # Probes are open, and what they say is for machines that know it.
+            said = answer.content and operation.get("security") != []
+            return [f"a body of {kind} is not documented"] if said else []
         if kind not in contents:
             return [f"{kind} is not documented, only {list(contents)}"]
         schema = contents[kind].get("schema")
