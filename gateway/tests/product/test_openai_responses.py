@@ -204,6 +204,20 @@ def completed(client, response):
     return found if found.status == "completed" else None
 
 
+def test_the_events_of_a_background_response_can_be_read_from_any_on(client):
+    begun = create(client, "[[tokens=20]] [[every=10ms]]", background=True, stream=True)
+    first = [next(begun) for _ in range(5)]
+    # As where a connection breaks: the rest is read over another one.
+    begun.close()
+    rest = list(client.responses.retrieve(first[0].response.id, stream=True, starting_after=first[-1].sequence_number))
+    events = first + rest
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert events[-1].type == "response.completed"
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert text == events[-1].response.output_text
+    assert len(text.split()) == 20
+
+
 def test_a_background_response_can_be_cancelled(client, market):
     before = market.scripted.at_rest()
     begun = create(client, SLOW, background=True)
