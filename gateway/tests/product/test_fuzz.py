@@ -105,8 +105,8 @@ def gateway(world):
 
 @pytest.fixture(scope="module")
 def nodes(world, gateway):
-    asks = ("--price-input", "1", "--price-output", "1000")
-    return world.scripted("scripted", gateway, *asks, "--slots", "16"), world.embedder(gateway)
+    flags = ("--price-input", "1", "--price-output", "1000", "--slots", "16", "--capability", "reasoning_effort")
+    return world.scripted("scripted", gateway, *flags), world.embedder(gateway)
 
 
 @pytest.fixture
