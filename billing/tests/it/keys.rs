@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use peerway_billing::{AccountId, KeyHash, KeyId, LedgerError};
+use peerway_billing::{AccountId, Actor, KeyHash, KeyId, LedgerError};
 
-use crate::support::{Bench, START};
+use crate::support::{Bench, START, key_of};
 
 #[tokio::test]
 async fn a_key_is_found_by_its_secret_and_not_kept_in_clear() {
     let bench = Bench::new().await;
     let account = bench.customer(0).await;
-    let key = bench.ledger.create_key(&account, "laptop").await.unwrap();
+    let key = bench.ledger.create_key(key_of(&account, "laptop"), &Actor::operator()).await.unwrap();
     let secret = key.secret.expose().to_owned();
     let body = secret.strip_prefix("sk-pw-").unwrap();
     assert!(body.len() >= 43 && body.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{secret}");
@@ -31,14 +31,14 @@ async fn a_key_is_found_by_its_secret_and_not_kept_in_clear() {
 async fn a_revoked_key_stays_revoked() {
     let bench = Bench::new().await;
     let account = bench.customer(0).await;
-    let key = bench.ledger.create_key(&account, "laptop").await.unwrap();
-    let other = bench.ledger.create_key(&account, "phone").await.unwrap();
+    let key = bench.ledger.create_key(key_of(&account, "laptop"), &Actor::operator()).await.unwrap();
+    let other = bench.ledger.create_key(key_of(&account, "phone"), &Actor::operator()).await.unwrap();
 
     bench.hand.advance(Duration::from_secs(10));
     let at = START.after(Duration::from_secs(10));
-    assert_eq!(bench.ledger.revoke_key(&key.record.id).await.unwrap().revoked_at, Some(at));
+    assert_eq!(bench.ledger.revoke_key(&key.record.id, &Actor::operator()).await.unwrap().revoked_at, Some(at));
     bench.hand.advance(Duration::from_secs(10));
-    assert_eq!(bench.ledger.revoke_key(&key.record.id).await.unwrap().revoked_at, Some(at));
+    assert_eq!(bench.ledger.revoke_key(&key.record.id, &Actor::operator()).await.unwrap().revoked_at, Some(at));
 
     let found = bench.ledger.find_key(&KeyHash::of(key.secret.expose())).await.unwrap().unwrap();
     assert_eq!(found.revoked_at, Some(at));
@@ -53,16 +53,19 @@ async fn what_does_not_exist_is_not_found() {
     let bench = Bench::new().await;
     let nobody = AccountId::new("acct_nobody").unwrap();
     let missing = |error: LedgerError| matches!(error, LedgerError::NotFound { .. });
-    assert!(missing(bench.ledger.create_key(&nobody, "x").await.unwrap_err()));
+    assert!(missing(bench.ledger.create_key(key_of(&nobody, "x"), &Actor::operator()).await.unwrap_err()));
     assert!(missing(
         bench
             .ledger
-            .revoke_key(&KeyId::new("key_'; DROP TABLE keys;--").unwrap_or(KeyId::new("k").unwrap()))
+            .revoke_key(
+                &KeyId::new("key_'; DROP TABLE keys;--").unwrap_or(KeyId::new("k").unwrap()),
+                &Actor::operator()
+            )
             .await
             .unwrap_err()
     ));
     assert!(missing(bench.ledger.account(&nobody).await.unwrap_err()));
-    assert!(bench.ledger.create_key(&AccountId::platform_fees(), "x").await.is_err());
-    assert!(bench.ledger.create_key(&bench.customer(0).await, "two\nlines").await.is_err());
+    assert!(bench.ledger.create_key(key_of(&AccountId::platform_fees(), "x"), &Actor::operator()).await.is_err());
+    assert!(bench.ledger.create_key(key_of(&bench.customer(0).await, "two\nlines"), &Actor::operator()).await.is_err());
     bench.verified().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peerway_billing::{
-    AccountId, AccountKind, Amount, Extend, HoldId, HoldState, LedgerError, Nanos, OperatorId, Reference,
+    AccountId, AccountKind, Actor, Amount, Extend, HoldId, HoldState, LedgerError, Nanos, OperatorId, Reference,
 };
 use sqlx::{Connection, SqliteConnection};
 
@@ -57,11 +57,11 @@ async fn a_receipt_says_what_was_used_and_paid() {
 async fn a_credit_is_given_once_per_reference() {
     let bench = Bench::new().await;
     let (account, other) = (bench.customer(0).await, bench.customer(0).await);
-    let first = bench.ledger.credit(grant(&account, 70, "pi_1")).await.unwrap();
-    let again = bench.another().await.credit(grant(&account, 70, "pi_1")).await.unwrap();
+    let first = bench.ledger.credit(grant(&account, 70, "pi_1"), &Actor::operator()).await.unwrap();
+    let again = bench.another().await.credit(grant(&account, 70, "pi_1"), &Actor::operator()).await.unwrap();
     assert_eq!((again.seq, again.repeated), (first.seq, true));
     for different in [grant(&account, 71, "pi_1"), grant(&other, 70, "pi_1")] {
-        let error = bench.ledger.credit(different).await.unwrap_err();
+        let error = bench.ledger.credit(different, &Actor::operator()).await.unwrap_err();
         assert!(matches!(&error, LedgerError::Conflict { what: "credit", .. }), "{error}");
         assert!(error.to_string().contains("pi_1"), "{error}");
     }
@@ -75,18 +75,21 @@ async fn only_customers_are_credited_and_nothing_overflows() {
     let bench = Bench::new().await;
     let account = bench.customer(i64::MAX).await;
     assert_eq!(
-        bench.ledger.credit(grant(&account, 1, "more")).await,
+        bench.ledger.credit(grant(&account, 1, "more"), &Actor::operator()).await,
         Err(LedgerError::Overflow(peerway_billing::Overflow))
     );
     assert!(matches!(
-        bench.ledger.credit(grant(&AccountId::platform_fees(), 1, "x")).await,
+        bench.ledger.credit(grant(&AccountId::platform_fees(), 1, "x"), &Actor::operator()).await,
         Err(LedgerError::Invalid(_))
     ));
     let nobody = AccountId::new("acct_nobody").unwrap();
-    assert!(matches!(bench.ledger.credit(grant(&nobody, 1, "y")).await, Err(LedgerError::NotFound { .. })));
+    assert!(matches!(
+        bench.ledger.credit(grant(&nobody, 1, "y"), &Actor::operator()).await,
+        Err(LedgerError::NotFound { .. })
+    ));
     let mut wordy = grant(&account, 1, "z");
     wordy.memo = "m".repeat(1025);
-    assert!(matches!(bench.ledger.credit(wordy).await, Err(LedgerError::Invalid(_))));
+    assert!(matches!(bench.ledger.credit(wordy, &Actor::operator()).await, Err(LedgerError::Invalid(_))));
     assert!(Reference::new("two words").is_err());
     assert_eq!(bench.posted(&account).await, i64::MAX);
     bench.verified().await;
@@ -228,11 +231,11 @@ async fn a_database_that_is_away_comes_back() {
     let account = bench.customer(10).await;
     let mut sqlite = SqliteConnection::connect(&format!("sqlite://{}", bench.path().display())).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut sqlite).await.unwrap();
-    let error = bench.ledger.credit(grant(&account, 5, "a")).await.unwrap_err();
+    let error = bench.ledger.credit(grant(&account, 5, "a"), &Actor::operator()).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(bench.posted(&account).await, 10);
     sqlx::raw_sql("ROLLBACK").execute(&mut sqlite).await.unwrap();
-    assert!(!bench.ledger.credit(grant(&account, 5, "a")).await.unwrap().repeated);
+    assert!(!bench.ledger.credit(grant(&account, 5, "a"), &Actor::operator()).await.unwrap().repeated);
     assert_eq!(bench.posted(&account).await, 15);
     bench.verified().await;
 }

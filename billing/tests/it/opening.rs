@@ -1,6 +1,6 @@
 //! Files that are no ledger, or cannot be one.
 
-use peerway_billing::{Ledger, OpenError};
+use peerway_billing::{Actor, Ledger, OpenError};
 use sqlx::{Connection, SqliteConnection};
 
 async fn refused(path: &std::path::Path) -> OpenError {
@@ -46,7 +46,7 @@ async fn a_newer_ledger_is_not_touched() {
     let path = folder.path().join("ledger.db");
     Ledger::open(&path).await.unwrap().close().await;
     sqlite(&path, "PRAGMA user_version = 99").await;
-    assert!(matches!(refused(&path).await, OpenError::Newer { found: 99, known: 1, .. }));
+    assert!(matches!(refused(&path).await, OpenError::Newer { found: 99, known: 2, .. }));
 }
 
 #[cfg(unix)]
@@ -56,7 +56,7 @@ async fn the_file_is_its_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let ledger = Ledger::open(&path).await.unwrap();
-    ledger.create_account("someone").await.unwrap();
+    ledger.create_account("someone", &Actor::operator()).await.unwrap();
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
@@ -70,6 +70,6 @@ async fn two_processes_may_open_a_new_file_at_once() {
     let path = folder.path().join("ledger.db");
     let (one, two) = tokio::join!(Ledger::open(&path), Ledger::open(&path));
     let (one, two) = (one.unwrap(), two.unwrap());
-    let account = one.create_account("shared").await.unwrap();
+    let account = one.create_account("shared", &Actor::operator()).await.unwrap();
     assert_eq!(two.account(&account.id).await.unwrap(), account);
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use peerway_billing::ledger::{Check, VerifyReport};
-use peerway_billing::{Clock, Ledger};
+use peerway_billing::{Actor, Clock, Ledger};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, START, capture, hold, open};
+use crate::support::{Bench, START, capture, hold, key_of, open};
 
 /// A file with something in every table: open and ended holds, charges, keys live and revoked.
 async fn full_file() -> Bench {
@@ -19,10 +19,10 @@ async fn full_file() -> Bench {
         }
         bench.ledger.capture(capture(&names[0], &format!("r{index}"), 20, false)).await.unwrap();
         bench.ledger.capture(capture(&names[1], &format!("s{index}"), 30, true)).await.unwrap();
-        let key = bench.ledger.create_key(&account, "a key").await.unwrap();
+        let key = bench.ledger.create_key(key_of(&account, "a key"), &Actor::operator()).await.unwrap();
         if index == 0 {
-            bench.ledger.revoke_key(&key.record.id).await.unwrap();
-            bench.ledger.set_frozen(&account, true).await.unwrap();
+            bench.ledger.revoke_key(&key.record.id, &Actor::operator()).await.unwrap();
+            bench.ledger.set_frozen(&account, true, &Actor::operator()).await.unwrap();
         }
     }
     bench.verified().await;
@@ -136,7 +136,8 @@ async fn the_first_bad_row_is_named() {
     );
     assert!(report.findings[0].message.contains("101"), "{:?}", report.findings);
 
-    let stolen = "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL)".to_owned();
+    let stolen =
+        "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL, '{}', NULL)".to_owned();
     let report = verify_copy(&bench.path(), stolen).await;
     assert_eq!((report.findings[0].check, report.findings[0].place.as_str()), (Check::Keys, "key key_0"));
 }
