@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use peerway_billing::{
-    AccountId, AccountKind, Actor, Amount, Extend, HoldId, HoldState, LedgerError, Nanos, OperatorId, Reference,
+    AccountId, AccountKind, Actor, Amount, Charge, ChargeTerms, Extend, HoldId, HoldState, KeyId, KeyUsage,
+    LedgerError, Nanos, OperatorId, PerMillion, Price, Reference, TokenCount, TokenId, Totals,
 };
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, capture, charge_of, grant, hold, nanos, owner, request};
+use crate::support::{Bench, capture, charge_of, grant, hold, nanos, owner, request, shown};
 
 fn operator(name: &str) -> AccountId {
     AccountId::of_operator(&OperatorId::new(name).unwrap())
@@ -50,6 +51,53 @@ async fn a_receipt_says_what_was_used_and_paid() {
     assert_eq!(bench.posted(&AccountId::platform_fees()).await, 6);
     let state = bench.ledger.hold_by_id(&HoldId::new("h").unwrap()).await.unwrap().state;
     assert_eq!(state, HoldState::Closed);
+    bench.verified().await;
+}
+
+#[tokio::test]
+async fn sums_are_told_per_account_and_key_in_windows_of_utc() {
+    let bench = Bench::new().await; // Friday, 2027-01-15, 08:00
+    let account = bench.customer(1000).await;
+    let key = KeyId::new("key_1").unwrap();
+    let token = TokenId::new("tok_1").unwrap();
+    bench.ledger.hold(hold("h", &account, 900, bench.in_secs(90 * 86_400))).await.unwrap();
+    for (name, ask, days_before) in [("a", 100, 0), ("b", 20, 19), ("c", 3, 5), ("d", 4, 1)] {
+        // 2027-01-15, 02-03 (Wednesday), 02-08 (Monday), 02-09 (Tuesday)
+        bench.hand.advance(Duration::from_secs(days_before * 86_400));
+        let minted = (name == "c").then_some(&token);
+        let mut taken = capture("h", name, ask, false);
+        taken.charge = shown(&taken.charge, Some(&key), minted);
+        bench.ledger.capture(taken).await.unwrap();
+    }
+    bench.ledger.capture(capture("h", "keyless", 500, true)).await.unwrap();
+    let usage = bench.ledger.key_usage(&key).await.unwrap();
+    let sums = [usage.total, usage.month, usage.week, usage.day].map(Nanos::as_i64);
+    assert_eq!((sums, usage.requests), ([127, 27, 7, 4], 4));
+    assert_eq!(bench.ledger.key_usage(&KeyId::new("key_2").unwrap()).await.unwrap(), KeyUsage::default());
+    let totals = bench.ledger.totals(&account).await.unwrap();
+    assert_eq!(totals, Totals { credited: nanos(1000), used: nanos(627) });
+    let nobody = AccountId::new("acct_nobody").unwrap();
+    assert!(matches!(bench.ledger.totals(&nobody).await, Err(LedgerError::NotFound { .. })));
+
+    let receipt = bench.ledger.charge(&request("c")).await.unwrap();
+    assert_eq!((receipt.key, receipt.token), (Some(key), Some(token)));
+    assert_eq!(bench.ledger.charge(&request("b")).await.unwrap().token, None);
+    bench.verified().await;
+}
+
+/// Embeddings: a prompt and no answer.
+#[tokio::test]
+async fn a_prompt_alone_is_charged() {
+    let bench = Bench::new().await;
+    let account = bench.customer(1000).await;
+    bench.ledger.hold(hold("h", &account, 500, bench.in_secs(60))).await.unwrap();
+    let mut taken = capture("h", "r", 0, true);
+    let price = Price { input: PerMillion::new(2_000_000).unwrap(), ..Price::default() };
+    let billed = TokenCount::new(7, 0, 0);
+    taken.charge = Charge::new(ChargeTerms { price, billed, ..taken.charge.terms().clone() }).unwrap();
+    let receipt = bench.ledger.capture(taken).await.unwrap().receipt;
+    assert_eq!((receipt.paid.total, receipt.billed, receipt.shortfall), (nanos(14), billed, nanos(0)));
+    assert_eq!(bench.posted(&account).await, 986);
     bench.verified().await;
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use peerway_billing::{
-    Account, AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, KeyPolicy,
+    Account, AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, KeyId, KeyPolicy,
     KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, PerMillion, Price,
-    Reference, RequestId, Timestamp, TokenCount,
+    Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
 use tempfile::TempDir;
 
@@ -138,6 +138,15 @@ pub(crate) fn charge_of(ask: i64, fee_bps: u32, operator: &str) -> Charge {
         outcome: Outcome::Finished,
     })
     .unwrap()
+}
+
+/// The same charge, made with this key and this minted token.
+pub(crate) fn shown(charge: &Charge, key: Option<&KeyId>, token: Option<&TokenId>) -> Charge {
+    Charge::new(ChargeTerms { key: key.cloned(), token: token.cloned(), ..charge.terms().clone() }).unwrap()
+}
+
+pub(crate) fn subject(name: &str) -> SubjectId {
+    SubjectId::new(format!("https://idp.example.com|{name}")).unwrap()
 }
 
 pub(crate) fn capture(hold: &str, name: &str, ask: i64, close: bool) -> Capture {
