@@ -173,7 +173,8 @@ async fn access_that_nobody_gave_is_found() {
         ),
         (
             Check::Chain,
-            "UPDATE transfers SET audit_account = 'acct_0' WHERE seq = (SELECT min(seq) FROM transfers WHERE kind = 'key')"
+            "UPDATE transfers SET audit_account = 'acct_0'
+             WHERE seq = (SELECT min(seq) FROM transfers WHERE kind = 'key')"
                 .to_owned(),
         ),
         (
@@ -188,7 +189,10 @@ async fn access_that_nobody_gave_is_found() {
              WHERE seq = (SELECT max(seq) FROM transfers WHERE kind = 'charge')"
                 .to_owned(),
         ),
-        (Check::Chain, "DELETE FROM transfers WHERE seq = (SELECT max(seq) FROM transfers WHERE kind = 'member')".to_owned()),
+        (
+            Check::Chain,
+            "DELETE FROM transfers WHERE seq = (SELECT max(seq) FROM transfers WHERE kind = 'member')".to_owned(),
+        ),
         (
             Check::Chain,
             "INSERT INTO transfers
