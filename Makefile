@@ -16,10 +16,12 @@ all := --release --workspace --locked
 # Ours by name: without names the harness of every library would be built too.
 benches = $(addprefix --bench ,$(basename $(notdir $(wildcard */benches/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard */benches/*/main.rs))))
+examples = $(addprefix --example ,$(basename $(notdir $(wildcard */examples/*.rs))))
 # Read when used: the compiler may be missing until .ci/needs has said so.
 target = $(shell .ci/target-dir)
 
-.PHONY: help up down status test bench fmt fmt-check lint rooms policy unit product build binaries model needs clean purge
+.PHONY: help up down status test bench fmt fmt-check lint rooms policy unit product build binaries model needs test-needs \
+	clean purge
 
 help: ## list what make can do
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 10
@@ -66,20 +68,23 @@ unit: needs model ## run the tests of the rooms
 		PEERWAY_DEMO_MODEL=$(model) .ci/cargo test $(all) $(scripted) --lib --bins --tests --no-fail-fast; \
 	fi
 
-product: binaries model ## run the tests of the whole, as a user meets it
+product: test-needs binaries model ## run the tests of the whole, as a user meets it
 	@echo "== tests of the whole"
 	@PEERWAY_BIN=$(target)/release/peerway \
 		PEERWAY_NODE_BIN=$(target)/release/peerway-node \
 		PEERWAY_SCRIPTED_NODE_BIN=$(target)/scripted/peerway-node \
+		PEERWAY_ASYNC_OPENAI=$(target)/release/examples/async_openai \
 		PEERWAY_DEMO_MODEL=$(model) \
+		PEERWAY_NODE_MODULES="$$(.ci/npm)" \
 		"$$(.ci/venv)"/bin/python -m pytest gateway/tests/product
 
 build: needs ## build the released binaries
 	@.ci/cargo build $(all)
 
 # Both builds of the node have one name, so the one for tests is copied away before the released one takes its place.
+# The examples are clients that the tests run.
 binaries: needs
-	@.ci/cargo build $(all) $(scripted) --bin peerway-node
+	@.ci/cargo build $(all) $(scripted) --bin peerway-node $(examples)
 	@mkdir -p $(target)/scripted
 	@cp -f $(target)/release/peerway-node $(target)/scripted/peerway-node
 	@.ci/cargo build $(all)
@@ -90,9 +95,12 @@ model: needs ## fetch the demo model into the cache
 needs:
 	@.ci/needs
 
+test-needs:
+	@.ci/needs tests
+
 clean: down ## stop the demo, forget its state and what was built of the rooms; the compiled engine stays
 	@rm -rf $(or $(PEERWAY_STATE),.peerway)
 	@.ci/cargo clean --release -p peerway-openapi -p peerway-p2p -p peerway-billing -p peerway -p peerway-node
 
-purge: clean ## as clean, and forget the compiled engine, the model and the Python environment
-	@rm -rf $(cache)/target-* $(cache)/models $(cache)/venv-*
+purge: clean ## as clean, and forget the compiled engine, the model and the tests' Python and Node
+	@rm -rf $(cache)/target-* $(cache)/models $(cache)/venv-* $(cache)/npm-*

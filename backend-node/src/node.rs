@@ -140,9 +140,9 @@ async fn start_engine(settings: EngineSettings) -> Result<(Arc<dyn Engine>, &'st
         EngineSettings::Mistral(settings) => {
             tracing::info!(model = settings.id, "loading the model");
             let began = std::time::Instant::now();
-            let engine = crate::engine::mistral::MistralEngine::load(settings).await?;
+            let engine = crate::engine::mistral::load(settings).await?;
             tracing::info!(load_s = began.elapsed().as_secs_f64(), "the model is loaded");
-            Ok((Arc::new(engine), "mistral.rs 0.8.1"))
+            Ok((engine, "mistral.rs 0.8.1"))
         }
         EngineSettings::Http(settings, model) => Ok((Arc::new(HttpEngine::new(settings, model)?), "http")),
         #[cfg(feature = "scripted")]

@@ -26,6 +26,7 @@ fn settings(model: &Path) -> MistralSettings {
         isq: None,
         // State kept from other answers changes the last digits of the logits, and with them a word now and then.
         prefix_cache: 0,
+        chat_template: None,
     }
 }
 

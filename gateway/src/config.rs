@@ -38,12 +38,17 @@ pub struct ServeConfig {
     pub default_max_tokens: u32,
     /// USD that are leased from the ledger at a time for an account in use.
     pub lease_slice_usd: String,
+    /// Whether the gateway fetches pictures that callers name by `https:` URL, from public addresses only. Otherwise they
+    /// send them as `data:` URLs.
+    pub fetch_pictures: bool,
     /// Seconds in which a request's body must have arrived.
     pub body_timeout_s: u64,
     /// Seconds that a node may take before the first token.
     pub first_token_timeout_s: u64,
     /// Seconds that a node may take between two tokens.
     pub next_token_timeout_s: u64,
+    /// Seconds of silence after which a stream's caller is sent a comment, so that no proxy cuts the connection.
+    pub keep_alive_s: u64,
     /// Seconds that running answers have to finish when the gateway stops.
     pub drain_timeout_s: u64,
     /// `text` or `json`.
@@ -75,9 +80,11 @@ impl Default for ServeConfig {
             max_nodes: 100_000,
             default_max_tokens: 4096,
             lease_slice_usd: "0.25".to_owned(),
+            fetch_pictures: false,
             body_timeout_s: 30,
             first_token_timeout_s: 120,
             next_token_timeout_s: 30,
+            keep_alive_s: 10,
             drain_timeout_s: 30,
             log_format: LogFormat::Text,
         }
@@ -135,6 +142,7 @@ impl ServeConfig {
             ("body_timeout_s", self.body_timeout_s),
             ("first_token_timeout_s", self.first_token_timeout_s),
             ("next_token_timeout_s", self.next_token_timeout_s),
+            ("keep_alive_s", self.keep_alive_s),
         ];
         match at_least_one.iter().find(|(_, value)| *value == 0) {
             Some((field, _)) => Err(ConfigError(format!("{field} is 0; it must be at least 1"))),
@@ -163,6 +171,12 @@ impl ServeConfig {
             Ok(_) => Err(ConfigError("lease_slice_usd must be above 0".to_owned())),
             Err(error) => Err(ConfigError(format!("lease_slice_usd: {error}"))),
         }
+    }
+
+    /// How long a stream may be silent before its caller is sent a comment.
+    #[must_use]
+    pub fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive_s)
     }
 
     /// How long a body may take to arrive.

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
+use crate::idempotency::Shelf;
+use crate::media::Fetcher;
+use crate::work::Work;
 
 /// The parts that requests share.
 #[derive(Debug)]
@@ -26,6 +29,12 @@ pub struct Gateway {
     pub till: Till,
     /// The network of nodes.
     pub peers: GatewayPeer,
+    /// Requests that have names of their own, and their answers.
+    pub shelf: Arc<Shelf>,
+    /// Fetches pictures. None: the operator does not let it.
+    pub fetcher: Option<Fetcher>,
+    /// What goes on without its caller.
+    pub work: Work,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
     /// Cancelled when the gateway stops.

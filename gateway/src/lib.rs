@@ -1,6 +1,6 @@
 //! The gateway: one base URL in front of a market of peers.
 //!
-//! [`stack`] orders the HTTP layers; [`api::chat`] is the life of one request. Money is `peerway-billing`'s, peers are
+//! [`stack`] orders the HTTP layers; [`inference`] is the life of one request. Money is `peerway-billing`'s, peers are
 //! `peerway-p2p`'s, and what callers see is `peerway-openapi`'s: this crate joins the three.
 
 pub mod admin;
@@ -10,13 +10,16 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod dispatch;
-pub mod estimate;
 pub mod gateway;
+pub mod idempotency;
+pub mod inference;
 pub mod layers;
+pub mod media;
 pub mod meter;
 pub mod route;
 pub mod server;
 pub mod stack;
 pub mod telemetry;
+pub mod work;
 
 pub use gateway::Gateway;

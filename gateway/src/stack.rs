@@ -1,7 +1,7 @@
 //! The layers that every HTTP request passes, in their order, and the routes behind them.
 //!
-//! What happens to an inference request after its key is known (estimate, admit, pick, dispatch, meter, capture) is not
-//! a layer but plain steps of one function, [`crate::api::chat`]: each step needs the typed result of the one before,
+//! What happens to an inference request after its key is known (estimate, pick, admit, dispatch, meter, capture) is not
+//! a layer but plain steps, [`crate::inference`]: each step needs the typed result of the one before,
 //! and a reader needs them in one place.
 
 use std::any::Any;
@@ -19,6 +19,7 @@ use tower::util::BoxCloneSyncService;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
+use crate::idempotency::answer_once;
 use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, require_key};
 use crate::{Gateway, api};
 
@@ -41,8 +42,15 @@ pub fn http_service(gateway: &Arc<Gateway>) -> HttpService {
 }
 
 fn routes(gateway: &Arc<Gateway>) -> Router {
-    let paid = Router::new()
+    let inference = Router::new()
         .route("/v1/chat/completions", post(api::chat::create))
+        .route("/v1/completions", post(api::completions::create))
+        .route("/v1/embeddings", post(api::embeddings::create))
+        .route("/v1/messages", post(api::messages::create))
+        .route("/v1/messages/count_tokens", post(api::messages::count_tokens))
+        // Behind the key, because a name is of one account; before all work, because it is to be done once.
+        .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once));
+    let paid = inference
         .route("/v1/models", get(api::models::list))
         .route("/v1/models/{*id}", get(api::models::show))
         // Who asks, before anything of the body is read.
@@ -51,7 +59,10 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/health", get(api::probes::health))
         .route("/ready", get(api::probes::ready))
         .route("/metrics", get(api::probes::metrics))
-        .route("/openapi.json", get(api::document::show));
+        .route("/openapi.json", get(api::document::show))
+        .route("/docs", get(api::document::enter))
+        .route("/docs/", get(api::document::index))
+        .route("/docs/{*path}", get(api::document::asset));
     paid.merge(open)
         .method_not_allowed_fallback(|| async {
             refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.")

@@ -24,12 +24,12 @@ fn with_context(input: i64, output: i64, context_length: u32) -> Candidate {
     Candidate::detached(PeerId::random(), offer, MODEL).expect("the offer has the model")
 }
 
-fn need() -> Need {
-    Need { prompt: 100, completion: 100, price_cap: None, now_ms: 1 }
+fn need() -> Need<'static> {
+    Need { prompt: 100, completion: 100, requirements: &[], price_cap: None, now_ms: 1 }
 }
 
 /// The places of the picks among the nodes.
-fn order(nodes: &[Candidate], need: &Need) -> Vec<usize> {
+fn order(nodes: &[Candidate], need: &Need<'_>) -> Vec<usize> {
     let picks = rank(nodes, need, &[]).expect("a node fits");
     let place = |peer: PeerId| nodes.iter().position(|node| node.peer_id() == peer).expect("a pick is one of them");
     picks.iter().map(|pick| place(pick.candidate.peer_id())).collect()
@@ -69,7 +69,7 @@ fn a_node_that_failed_is_left_out_for_a_while() {
 
 #[test]
 fn refusals_say_why() {
-    let refusal = |nodes: &[Candidate], need: &Need| rank(nodes, need, &[]).map(|picks| picks.len()).unwrap_err();
+    let refusal = |nodes: &[Candidate], need: &Need<'_>| rank(nodes, need, &[]).map(|picks| picks.len()).unwrap_err();
     assert_eq!(refusal(&[], &need()), Refusal::NotOffered);
     let cap = Need { price_cap: Some(Price::from_usd_strs("0.000000050", "0", "1").unwrap()), ..need() };
     assert_eq!(refusal(&[node(51, 1)], &cap), Refusal::TooDear);

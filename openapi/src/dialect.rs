@@ -22,6 +22,9 @@ pub trait Dialect: Send {
     /// Where it cannot be written.
     fn whole(&mut self, answer: ChatCompletion) -> Result<Bytes, Unwritable>;
 
+    /// The gateway's count of the prompt's tokens, before anything is told. Some APIs tell it first.
+    fn prompt(&mut self, _tokens: u64) {}
+
     /// What comes before the first piece. Empty where nothing does.
     ///
     /// # Errors

@@ -9,9 +9,12 @@
 //! and there is no place in them for what Peerway adds (`cost`, `provider`, mistral.rs's sampling fields).
 
 pub mod chat;
+pub mod completions;
 pub mod dialect;
 pub mod document;
+pub mod embeddings;
 pub mod error;
+pub mod messages;
 pub mod models;
 pub mod parse;
 pub mod present;

@@ -147,6 +147,8 @@ fn errors_and_models_fit() {
         object: "model".into(),
         created: 1,
         owned_by: "o".into(),
+        name: None,
+        architecture: None,
         context_length: 1,
         pricing: None,
         supported_parameters: vec![],

@@ -155,6 +155,7 @@ fn settings(model: &std::path::Path) -> MistralSettings {
         dtype: None,
         isq: None,
         prefix_cache: 0,
+        chat_template: None,
     }
 }
 

@@ -10,7 +10,7 @@ mod settings;
 use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 
-pub use options::{EngineKind, LogFormat, Options};
+pub use options::{EngineKind, LogFormat, ModelKind, Options};
 pub use price::{Price, PriceError};
 pub use settings::{EngineSettings, Settings};
 

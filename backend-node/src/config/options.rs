@@ -80,6 +80,29 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_cache: Option<u16>,
 
+    /// For `mistral`: a Jinja template for conversations, in a file that ends with .jinja, in place of the model's own, for
+    /// example one that shows tools [default: the model's own].
+    #[arg(long, help_heading = "Engine: mistral", value_name = "PATH", env = "PEERWAY_NODE_CHAT_TEMPLATE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<PathBuf>,
+
+    /// For `http`: what the server's model makes: chat (any text) or embeddings [default: chat].
+    #[arg(long, help_heading = "Engine: http", value_name = "KIND", env = "PEERWAY_NODE_MODEL_KIND")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_kind: Option<ModelKind>,
+
+    /// For `http`: what the server's model can do that most cannot: image_input, audio_input or reasoning_effort; may be
+    /// given several times.
+    #[arg(
+        long,
+        help_heading = "Engine: http",
+        value_name = "NAME",
+        env = "PEERWAY_NODE_CAPABILITY",
+        value_delimiter = ','
+    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capability: Vec<String>,
+
     /// For `http`: base URL of the OpenAI-compatible server, as a client would be given it.
     #[arg(long, help_heading = "Engine: http", value_name = "URL", env = "PEERWAY_NODE_UPSTREAM")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,6 +243,17 @@ pub enum EngineKind {
     /// A script, for tests.
     #[cfg(feature = "scripted")]
     Scripted,
+}
+
+/// What a model makes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Text, in conversations and after prompts.
+    #[default]
+    Chat,
+    /// Vectors.
+    Embeddings,
 }
 
 /// What the log looks like.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ConfigError, EngineKind, LogFormat, Options, Price};
+use super::{ConfigError, EngineKind, LogFormat, ModelKind, Options, Price};
 use crate::engine::http::HttpSettings;
 use crate::engine::{ModelInfo, capability};
 
@@ -100,11 +100,20 @@ impl Settings {
 fn engine(options: &Options, slots: usize) -> Result<EngineSettings, ConfigError> {
     let kind = options.engine.unwrap_or(EngineKind::Mistral);
     let foreign = match kind {
-        EngineKind::Mistral => options.upstream.is_some().then_some("--upstream is for --engine http"),
-        EngineKind::Http => options
-            .model
-            .is_some()
-            .then_some("--model is for --engine mistral; --model-id is the public name, --upstream-model the server's"),
+        EngineKind::Mistral if options.upstream.is_some() => Some("--upstream is for --engine http"),
+        EngineKind::Mistral if options.model_kind.is_some() => {
+            Some("--model-kind is for --engine http; mistral.rs sees for itself what a model makes")
+        }
+        EngineKind::Mistral if !options.capability.is_empty() => {
+            Some("--capability is for --engine http; mistral.rs sees for itself what a model can do")
+        }
+        EngineKind::Http if options.model.is_some() => {
+            Some("--model is for --engine mistral; --model-id is the public name, --upstream-model the server's")
+        }
+        EngineKind::Http if options.chat_template.is_some() => {
+            Some("--chat-template is for --engine mistral; a server has its own")
+        }
+        EngineKind::Mistral | EngineKind::Http => None,
         #[cfg(feature = "scripted")]
         EngineKind::Scripted => None,
     };
@@ -118,7 +127,7 @@ fn engine(options: &Options, slots: usize) -> Result<EngineSettings, ConfigError
         EngineKind::Scripted => Ok(EngineSettings::Scripted {
             script: options.script.clone().unwrap_or_default(),
             counters: options.script_counters,
-            model: model_info(options, "scripted"),
+            model: model_info(options, "scripted")?,
         }),
     }
 }
@@ -140,6 +149,7 @@ fn mistral(options: &Options, slots: usize) -> Result<EngineSettings, ConfigErro
         dtype: options.dtype.clone(),
         isq: options.isq.clone(),
         prefix_cache: usize::from(options.prefix_cache.unwrap_or(16)),
+        chat_template: options.chat_template.clone(),
     }))
 }
 
@@ -167,16 +177,39 @@ fn http(options: &Options) -> Result<EngineSettings, ConfigError> {
     };
     settings.first_byte_timeout = seconds(options.upstream_timeout, 300);
     settings.idle_timeout = seconds(options.upstream_idle_timeout, 60);
-    Ok(EngineSettings::Http(settings, model_info(options, name)))
+    Ok(EngineSettings::Http(settings, model_info(options, name)?))
 }
 
-fn model_info(options: &Options, name: &str) -> ModelInfo {
-    ModelInfo {
+fn model_info(options: &Options, name: &str) -> Result<ModelInfo, ConfigError> {
+    Ok(ModelInfo {
         id: options.model_id.clone().unwrap_or_else(|| name.to_owned()),
         context_length: options.context.unwrap_or(8192),
         quantization: options.quantization.clone().unwrap_or_else(|| "unknown".to_owned()),
         weights_hash: None,
-        capabilities: capability::ALL.map(str::to_owned).to_vec(),
+        capabilities: capabilities(options)?,
+    })
+}
+
+/// What a usual server can do, and what its operator says besides.
+fn capabilities(options: &Options) -> Result<Vec<String>, ConfigError> {
+    if let Some(unknown) = options.capability.iter().find(|name| !capability::DECLARABLE.contains(&name.as_str())) {
+        let known = capability::DECLARABLE.join(", ");
+        return Err(ConfigError(format!("--capability {unknown}: unknown capability; give {known}")));
+    }
+    match options.model_kind.unwrap_or_default() {
+        ModelKind::Embeddings if !options.capability.is_empty() => {
+            Err(ConfigError("--capability: a model that makes embeddings does nothing else".to_owned()))
+        }
+        ModelKind::Embeddings => Ok(vec![capability::EMBEDDINGS.to_owned()]),
+        ModelKind::Chat => {
+            let mut all = capability::ALL.map(str::to_owned).to_vec();
+            for name in &options.capability {
+                if !all.contains(name) {
+                    all.push(name.clone());
+                }
+            }
+            Ok(all)
+        }
     }
 }
 
@@ -225,7 +258,36 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_says_what_the_servers_model_is() {
+        let capabilities = |more: &[&'static str]| {
+            let flags = ["--engine", "http", "--upstream", "http://h/v1", "--model-id", "m"];
+            let EngineSettings::Http(_, model) = settings(&[&flags[..], more].concat()).unwrap().engine else {
+                panic!("another engine")
+            };
+            model.capabilities
+        };
+        assert_eq!(capabilities(&["--model-kind", "embeddings"]), ["embeddings"]);
+        let usual = capabilities(&[]);
+        assert!(usual.contains(&"completions".to_owned()) && !usual.contains(&"image_input".to_owned()));
+        let seeing = capabilities(&["--capability", "image_input,audio_input", "--capability", "image_input"]);
+        assert_eq!(seeing[usual.len()..], ["image_input", "audio_input"]);
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_named() {
+        let upstream = ["--engine", "http", "--upstream", "http://h/v1", "--model-id", "m"];
+        let with = |more: &[&'static str]| [&upstream[..], more].concat();
+        let declared = [
+            (with(&["--capability", "sight"]), "image_input"),
+            (with(&["--model-kind", "embeddings", "--capability", "image_input"]), "--capability"),
+            (with(&["--chat-template", "x.jinja"]), "--chat-template"),
+            (vec!["--model", "x.gguf", "--model-kind", "chat"], "--model-kind"),
+            (vec!["--model", "x.gguf", "--capability", "image_input"], "--capability"),
+        ];
+        for (flags, named) in declared {
+            let message = settings(&flags).unwrap_err().to_string();
+            assert!(message.contains(named) && !message.contains('\n'), "{flags:?}: {message}");
+        }
         let cases: [(&[&str], &str); 6] = [
             (&["--engine", "http", "--model-id", "m"], "--upstream"),
             (&["--engine", "http", "--upstream", "http://h/v1"], "--model-id"),

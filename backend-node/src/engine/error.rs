@@ -29,9 +29,11 @@ pub enum EngineError {
         message: String,
     },
     /// The prompt does not fit the context; nothing was done.
-    #[error("the prompt has {prompt_tokens} tokens and the context {context_length}")]
+    #[error("`{field}` has {prompt_tokens} tokens and the context {context_length}")]
     ContextLength {
-        /// Tokens of the rendered conversation.
+        /// The field that holds the prompt.
+        field: &'static str,
+        /// Tokens of the prompt, a conversation as the model's template renders it.
         prompt_tokens: usize,
         /// Tokens that prompt and answer may have together.
         context_length: usize,
@@ -58,6 +60,18 @@ impl EngineError {
         Self::BadRequest { param: Some(param.into()), message: message.into() }
     }
 
+    /// A model asked for vectors that makes text.
+    #[must_use]
+    pub fn makes_no_embeddings() -> Self {
+        Self::bad_param("model", "This model does not make embeddings.")
+    }
+
+    /// A model asked for text that makes vectors.
+    #[must_use]
+    pub fn only_embeds() -> Self {
+        Self::bad_param("model", "This model makes embeddings, and no text: send it to /v1/embeddings.")
+    }
+
     /// A fault of this node.
     #[must_use]
     pub fn node(message: impl Into<String>, detail: impl Into<String>) -> Self {
@@ -82,11 +96,11 @@ impl EngineError {
                     None => error,
                 }
             }
-            Self::ContextLength { prompt_tokens, context_length } => {
+            Self::ContextLength { field, prompt_tokens, context_length } => {
                 let message = format!(
-                    "The messages have {prompt_tokens} tokens; this model reads and writes at most {context_length}."
+                    "`{field}` has {prompt_tokens} tokens; this model reads and writes at most {context_length}."
                 );
-                ApiError::new(ErrorKind::ContextLengthExceeded, message).at("messages")
+                ApiError::new(ErrorKind::ContextLengthExceeded, message).at(*field)
             }
             Self::UnknownModel(model) => {
                 ApiError::new(ErrorKind::ModelNotFound, format!("This node has no model `{model}`.")).at("model")
@@ -115,7 +129,7 @@ mod tests {
         let cases = [
             (EngineError::Busy, 503),
             (EngineError::bad_param("seed", "no"), 400),
-            (EngineError::ContextLength { prompt_tokens: 9, context_length: 8 }, 400),
+            (EngineError::ContextLength { field: "prompt", prompt_tokens: 9, context_length: 8 }, 400),
             (EngineError::UnknownModel("x".into()), 404),
             (EngineError::node("broke", "why"), 500),
             (EngineError::upstream("broke", "why"), 502),

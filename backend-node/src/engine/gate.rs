@@ -72,6 +72,14 @@ impl Gate {
         Ok(self.slot(permit))
     }
 
+    /// A slot that is free and that nobody waits for. None: there is none now.
+    #[must_use]
+    pub fn spare(self: &Arc<Self>) -> Option<Slot> {
+        // The semaphore hands what comes free to those who wait, so that nobody is overtaken.
+        let permit = self.semaphore.clone().try_acquire_owned().ok()?;
+        Some(self.slot(permit))
+    }
+
     /// The number of slots.
     #[must_use]
     pub fn slots(&self) -> usize {

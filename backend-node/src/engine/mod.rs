@@ -7,11 +7,14 @@
 //! The trait takes a typed request and gives typed chunks. Passing bytes through was rejected: an engine would then see
 //! fields that nobody checked, and the gateway would have to trust frames that nobody parsed.
 
+mod asked;
 pub mod capability;
+mod choices;
 mod error;
 mod gate;
 mod gated;
 pub mod http;
+mod media;
 #[cfg(feature = "mistral")]
 pub mod mistral;
 mod pace;
@@ -24,7 +27,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use peerway_openapi::chat::{ChatChunk, ChatCompletion, ChatRequest};
+use peerway_openapi::completions::CompletionRequest;
+use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 
+pub use asked::Asked;
 pub use error::{EngineError, Fault};
 pub use gate::{Busy, Gate, Occupancy, Slot};
 pub use gated::GatedEngine;
@@ -33,8 +39,8 @@ pub use stamp::Stamp;
 
 /// An answer in pieces. Dropping it stops the work.
 ///
-/// The first piece carries `role`, the last piece with a choice carries `finish_reason`, and after it comes one chunk
-/// with `usage` and no choices, where the engine knows the usage. An error ends it.
+/// Each chunk has a piece of one choice. A choice's first piece carries `role` and its last `finish_reason`. After the
+/// last piece of all comes one chunk with `usage` and no choices, where the engine knows the usage. An error ends it.
 pub type ChunkStream = BoxStream<'static, Result<ChatChunk, EngineError>>;
 
 /// What an engine answers with.
@@ -61,7 +67,15 @@ pub struct ModelInfo {
     pub capabilities: Vec<String>,
 }
 
-/// Something that answers chat requests.
+impl ModelInfo {
+    /// Whether it can do this.
+    #[must_use]
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|known| known == capability)
+    }
+}
+
+/// Something that answers requests.
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// The models it serves. They do not change while it runs.
@@ -72,14 +86,51 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Whether it makes several choices of one request by itself. Otherwise it is asked for each of them alone, streamed;
+    /// [`GatedEngine`] sees to that.
+    fn makes_choices(&self) -> bool {
+        false
+    }
+
     /// Answers one request, which has been validated. Dropping the future stops the work.
     ///
     /// # Errors
     /// `EngineError`; a parameter that the engine cannot follow is refused with `BadRequest`, never ignored.
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError>;
 
-    /// As [`Self::chat`], and how long the request waited for a slot: not at all, where nothing stands before the engine.
-    async fn chat_queued(&self, request: ChatRequest) -> (Duration, Result<Answer, EngineError>) {
-        (Duration::ZERO, self.chat(request).await)
+    /// Goes on with raw prompts, in the same chunks: text is text. The choice of an answer is its prompt's place times `n`,
+    /// and which of its `n` it is.
+    ///
+    /// # Errors
+    /// As [`Self::chat`].
+    async fn complete(&self, request: CompletionRequest) -> Result<Answer, EngineError>;
+
+    /// Turns texts into vectors, in the order and the form that the request asks for.
+    ///
+    /// # Errors
+    /// As [`Self::chat`].
+    async fn embed(&self, _request: EmbeddingRequest) -> Result<EmbeddingResponse, EngineError> {
+        Err(EngineError::makes_no_embeddings())
+    }
+
+    /// As [`Self::embed`], and how long the request waited for a slot.
+    async fn embed_queued(&self, request: EmbeddingRequest) -> (Duration, Result<EmbeddingResponse, EngineError>) {
+        (Duration::ZERO, self.embed(request).await)
+    }
+
+    /// Answers whatever is answered in chunks.
+    ///
+    /// # Errors
+    /// As [`Self::chat`].
+    async fn answer(&self, asked: Asked) -> Result<Answer, EngineError> {
+        match asked {
+            Asked::Chat(request) => self.chat(*request).await,
+            Asked::Completion(request) => self.complete(*request).await,
+        }
+    }
+
+    /// As [`Self::answer`], and how long the request waited for a slot: not at all, where nothing stands before the engine.
+    async fn answer_queued(&self, asked: Asked) -> (Duration, Result<Answer, EngineError>) {
+        (Duration::ZERO, self.answer(asked).await)
     }
 }

@@ -15,12 +15,22 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// A new answer of this model, begun now.
+    /// A new answer of this model in a conversation, begun now.
     #[must_use]
     pub fn new(model: impl Into<String>) -> Self {
+        Self::with_prefix("chatcmpl", model)
+    }
+
+    /// A new answer of this model to a raw prompt, begun now.
+    #[must_use]
+    pub fn of_text(model: impl Into<String>) -> Self {
+        Self::with_prefix("cmpl", model)
+    }
+
+    fn with_prefix(prefix: &str, model: impl Into<String>) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
-            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
+            id: format!("{prefix}-{}", Uuid::new_v4().simple()),
             created: i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX),
             model: model.into(),
         }

@@ -8,6 +8,8 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use peerway_openapi::{ApiError, ErrorKind};
 
+use crate::config::ServeConfig;
+
 /// Bytes past the limit that are read and thrown away, so that a caller who sends it all before it reads can read the
 /// refusal; past them the connection is cut.
 const DRAINED_BYTES: usize = 64 << 20;
@@ -16,7 +18,11 @@ const DRAINED_BYTES: usize = 64 << 20;
 ///
 /// # Errors
 /// `BodyTooLarge`, `RequestTimeout`, or `InvalidRequest` where the caller broke off.
-pub(super) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(body: Body, config: &ServeConfig) -> Result<Bytes, ApiError> {
+    read_within(body, config.max_body_bytes, config.body_timeout()).await
+}
+
+async fn read_within(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, ApiError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let read = collect(body, limit, announced.min(limit));
     tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {
@@ -53,7 +59,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_limit_is_exact() {
-        let read = |bytes: usize| read(Body::from(vec![b'x'; bytes]), 100, Duration::from_secs(1));
+        let read = |bytes: usize| read_within(Body::from(vec![b'x'; bytes]), 100, Duration::from_secs(1));
         assert_eq!(read(100).await.unwrap().len(), 100);
         assert_eq!(read(101).await.unwrap_err().kind(), ErrorKind::BodyTooLarge);
     }
@@ -61,7 +67,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_is_not_awaited() {
         let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-        let refused = read(never, 100, Duration::from_secs(30)).await.unwrap_err();
+        let refused = read_within(never, 100, Duration::from_secs(30)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::RequestTimeout);
     }
 }

@@ -74,6 +74,22 @@ impl CatalogModel {
         }
     }
 
+    /// The tokens of a text that no template is put around; its bytes where the gateway has no tokenizer.
+    #[must_use]
+    pub fn count_text(&self, text: &str) -> u64 {
+        tokens::count(self.tokenizer.as_deref(), text)
+    }
+
+    /// The text of tokens. None where the gateway has no tokenizer, or it has no such token.
+    #[must_use]
+    pub fn text_of(&self, tokens: &[u32]) -> Option<String> {
+        let tokenizer = self.tokenizer.as_ref()?;
+        if tokens.iter().any(|token| tokenizer.id_to_token(*token).is_none()) {
+            return None;
+        }
+        tokenizer.decode(tokens, false).ok()
+    }
+
     /// A counter for the answer's text.
     #[must_use]
     pub fn counter(&self) -> TokenCounter {

@@ -27,6 +27,8 @@ pub const LEDGER_FILE: &str = "ledger.sqlite";
 pub const CATALOG_FOLDER: &str = "catalog";
 /// The gateway's identity in the data folder.
 pub const IDENTITY_FILE: &str = "identity.key";
+/// Answers to requests with an `Idempotency-Key`, in the data folder.
+pub const ANSWERED_FOLDER: &str = "answered";
 /// The running gateway's socket in the data folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 

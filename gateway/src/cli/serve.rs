@@ -16,13 +16,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{ADMIN_SOCKET, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, prepare};
+use super::{ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, prepare};
 use crate::Gateway;
 use crate::admin::AdminSocket;
 use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
+use crate::idempotency::Shelf;
+use crate::media::Fetcher;
 use crate::server::{ServerLimits, serve};
+use crate::work::Work;
 use crate::{stack, telemetry};
 
 /// Held while a gateway runs.
@@ -81,6 +84,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let identity = Identity::load_or_create(&config.data_dir.join(IDENTITY_FILE))?;
     let catalog = Arc::new(Catalog::open(config.data_dir.join(CATALOG_FOLDER))?);
     let ledger = Ledger::open(config.data_dir.join(LEDGER_FILE)).await?;
+    let shelf = Shelf::open(config.data_dir.join(ANSWERED_FOLDER)).context("cannot use the folder of kept answers")?;
+    let shelf = Arc::new(shelf);
     let till = Till::open(ledger.clone(), till_config(&config, &identity)?).await?;
     let peer_id = identity.peer_id();
     let peers = GatewayPeer::start(identity, peer_config(&config)?).await?;
@@ -93,6 +98,9 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         catalog: Arc::clone(&catalog),
         till,
         peers,
+        shelf: Arc::clone(&shelf),
+        fetcher: config.fetch_pictures.then(Fetcher::new).transpose().context("pictures cannot be fetched")?,
+        work: Work::default(),
         metrics: metrics.clone(),
         stopping: stopping.clone(),
         config,
@@ -100,6 +108,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let background = [
         tokio::spawn(telemetry::keep_up(metrics)),
         tokio::spawn(sweep(ledger.clone())),
+        tokio::spawn(async move { shelf.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
         tokio::spawn(admin.serve(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
@@ -114,6 +123,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         drain: Duration::from_secs(gateway.config.drain_timeout_s),
     };
     serve(listener, stack::http_service(&gateway), limits, stopping).await;
+    gateway.work.end(limits.drain).await;
 
     for task in background {
         task.abort();

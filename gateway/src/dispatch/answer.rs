@@ -8,6 +8,10 @@ use peerway_openapi::chat::ChatChunk;
 use peerway_openapi::error::ErrorEnvelope;
 use peerway_openapi::sse::{DONE, Decoder};
 use peerway_p2p::{Candidate, ResponseBody};
+use tokio::time::Instant;
+
+use super::Form;
+use super::form::Most;
 
 /// Bytes of one event. A chunk with twenty alternatives of one token is far smaller.
 const MAX_EVENT: usize = 256 << 10;
@@ -43,6 +47,9 @@ pub struct NodeAnswer {
     decoder: Decoder,
     /// The first piece, awaited before the caller was answered.
     first: Option<ChatChunk>,
+    form: Form,
+    /// When the node was last heard of.
+    heard: Instant,
     /// Pieces that may still come: an answer that never ends is cut.
     pieces_left: u64,
     done: bool,
@@ -67,14 +74,23 @@ impl Drop for InFlight {
 }
 
 impl NodeAnswer {
-    /// Reads an answer's body. `limit` is the tokens it may have; each comes in a piece of its own at most.
-    pub(super) fn new(candidate: Candidate, body: ResponseBody, limit: u64, in_flight: InFlight) -> Self {
+    /// Reads an answer's body, which is so many answers of so many tokens at most; each comes in a piece of its own at
+    /// most.
+    pub(super) fn new(
+        candidate: Candidate,
+        body: ResponseBody,
+        form: Form,
+        Most { tokens, answers }: Most,
+        in_flight: InFlight,
+    ) -> Self {
         Self {
             candidate,
             body: Some(body),
             decoder: Decoder::new(MAX_EVENT),
             first: None,
-            pieces_left: limit.saturating_mul(2).saturating_add(64),
+            form,
+            heard: Instant::now(),
+            pieces_left: tokens.saturating_mul(2).saturating_add(64).saturating_mul(answers),
             done: false,
             _in_flight: in_flight,
         }
@@ -92,7 +108,8 @@ impl NodeAnswer {
         }
     }
 
-    /// The next piece. None after `[DONE]`, or where the body ended without it.
+    /// The next piece. None after `[DONE]`, or where the body ended without it. `wait` counts from when the node was last
+    /// heard of, so that who stops waiting in between does not give the node more time.
     pub async fn next_chunk(&mut self, wait: Duration) -> Option<Result<ChatChunk, NodeFault>> {
         if let Some(first) = self.first.take() {
             return Some(Ok(first));
@@ -100,8 +117,11 @@ impl NodeAnswer {
         if self.done {
             return None;
         }
-        let next = tokio::time::timeout(wait, self.next_event()).await.unwrap_or(Err(NodeFault::Silent));
-        let chunk = next.and_then(|event| event.map(|event| read_event(&event)).transpose());
+        let deadline = self.heard + wait;
+        let next = tokio::time::timeout_at(deadline, self.next_event()).await.unwrap_or(Err(NodeFault::Silent));
+        self.heard = Instant::now();
+        let form = self.form;
+        let chunk = next.and_then(|event| event.map(|event| read_event(form, &event)).transpose());
         self.done = !matches!(chunk, Ok(Some(_)));
         chunk.transpose()
     }
@@ -138,8 +158,8 @@ impl NodeAnswer {
     }
 }
 
-fn read_event(event: &[u8]) -> Result<ChatChunk, NodeFault> {
-    serde_json::from_slice(event).map_err(|_| match serde_json::from_slice::<ErrorEnvelope>(event) {
+fn read_event(form: Form, event: &[u8]) -> Result<ChatChunk, NodeFault> {
+    form.read(event).map_err(|_| match serde_json::from_slice::<ErrorEnvelope>(event) {
         Ok(envelope) => NodeFault::Reported(quoted(&envelope.error.message)),
         Err(_) => NodeFault::Garbage("an event that is no chunk"),
     })
@@ -157,9 +177,13 @@ mod tests {
     #[test]
     fn events_are_chunks_or_errors_or_garbage() {
         let chunk = br#"{"id":"i","object":"x","created":1,"model":"m","choices":[]}"#;
-        assert!(read_event(chunk).is_ok());
+        assert!(read_event(Form::Chat, chunk).is_ok());
+        let text =
+            br#"{"id":"i","object":"text_completion","created":1,"model":"m","choices":[{"index":1,"text":"a"}]}"#;
+        let read = read_event(Form::Completion, text).unwrap();
+        assert_eq!((read.choices[0].index, read.choices[0].delta.content.as_deref()), (1, Some("a")));
         let error = br#"{"error":{"message":"out of\nmemory","type":"server_error","param":null,"code":null}}"#;
-        assert_eq!(read_event(error), Err(NodeFault::Reported("out ofmemory".into())));
-        assert!(matches!(read_event(b"hello"), Err(NodeFault::Garbage(_))));
+        assert_eq!(read_event(Form::Chat, error), Err(NodeFault::Reported("out ofmemory".into())));
+        assert!(matches!(read_event(Form::Chat, b"hello"), Err(NodeFault::Garbage(_))));
     }
 }

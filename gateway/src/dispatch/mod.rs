@@ -5,7 +5,14 @@
 //! piece has arrived nothing has been shown to the caller, and a failure moves on to the next node.
 
 mod answer;
-mod attempt;
+mod attempts;
+mod form;
+mod send;
+mod stream;
+mod whole;
 
 pub use answer::{NodeAnswer, NodeFault};
-pub use attempt::{Attempts, Dispatched, Timeouts, dispatch, request_for_nodes};
+pub use attempts::Attempts;
+pub use form::{Form, Most};
+pub use stream::{Dispatched, Timeouts, dispatch};
+pub use whole::fetch;

@@ -4,6 +4,7 @@
 //! `x-request-id` that a caller sends, and a caller could then choose which receipt its request is.
 
 use std::fmt;
+use std::str::FromStr;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
@@ -12,6 +13,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, Service};
 use uuid::Uuid;
 
+const PREFIX: &str = "req_";
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The name of a request; sorts by time.
@@ -25,6 +27,12 @@ impl RequestId {
         Self(Uuid::now_v7())
     }
 
+    /// The name without what it begins with, for names that are made of it.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        self.0.simple().to_string()
+    }
+
     /// When the request came, in seconds since 1970.
     #[must_use]
     pub fn unix_seconds(&self) -> i64 {
@@ -33,9 +41,26 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// Tells a caller this name.
+    pub fn name(&self, headers: &mut http::HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.to_string()) {
+            headers.insert(HEADER, value);
+        }
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text.strip_prefix(PREFIX).unwrap_or_default()).map(Self)
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "req_{}", self.0.simple())
+        write!(f, "{PREFIX}{}", self.0.simple())
     }
 }
 
@@ -77,8 +102,9 @@ where
         request.extensions_mut().insert(id);
         self.inner.call(request).map(Box::new(move |result| {
             result.map(|mut response| {
-                if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-                    response.headers_mut().insert(HEADER, value);
+                // An answer that was given before keeps the name of the request that it answered.
+                if !response.headers().contains_key(HEADER) {
+                    id.name(response.headers_mut());
                 }
                 response
             })

@@ -24,6 +24,25 @@ pub enum Delivery {
     Whole,
 }
 
+impl Delivery {
+    /// Whether the caller asked for a stream.
+    #[must_use]
+    pub fn of_stream(is_stream: bool) -> Self {
+        if is_stream { Self::Streamed } else { Self::Whole }
+    }
+}
+
+/// What an answer is called.
+#[derive(Debug)]
+pub struct Name {
+    /// The request that it answers.
+    pub id: RequestId,
+    /// The catalog's id of the model.
+    pub model: String,
+    /// What ids of such answers begin with.
+    pub prefix: &'static str,
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub enum Step {
@@ -47,6 +66,8 @@ pub struct MeteredAnswer {
     delivery: Delivery,
     next_token_timeout: Duration,
     claimed: Option<Usage>,
+    /// An answer went on past what the hold covers.
+    was_cut: bool,
     state: State,
 }
 
@@ -63,19 +84,30 @@ enum State {
 }
 
 impl MeteredAnswer {
-    /// Begins to read. `limit` is the generated tokens that the hold covers.
+    /// Begins to read.
     #[must_use]
     pub fn new(
         answer: NodeAnswer,
         seller: Seller,
         bill: Bill,
         count: AnswerCount,
-        (id, model): (RequestId, String),
+        Name { id, model, prefix }: Name,
         (delivery, next_token_timeout): (Delivery, Duration),
     ) -> Self {
-        let mut head = ChatChunk::empty(format!("chatcmpl-{id}"), id.unix_seconds(), model);
+        let mut head = ChatChunk::empty(format!("{prefix}{id}"), id.unix_seconds(), model);
         head.provider = Some(seller.node.clone());
-        Self { answer, seller, bill, count, head, delivery, next_token_timeout, claimed: None, state: State::Open }
+        Self {
+            answer,
+            seller,
+            bill,
+            count,
+            head,
+            delivery,
+            next_token_timeout,
+            claimed: None,
+            was_cut: false,
+            state: State::Open,
+        }
     }
 
     /// The bill of a whole answer that broke, for the next node to earn.
@@ -120,19 +152,19 @@ impl MeteredAnswer {
         if self.state == State::Finished {
             return None;
         }
-        // One answer was asked for; a node that sends more has them dropped.
-        chunk.choices.truncate(1);
-        let choice = chunk.choices.first_mut()?;
-        choice.index = 0;
-        if choice.finish_reason.is_some() {
-            self.state = State::Finished;
+        // A node that sends answers nobody asked for, or goes on after an end, has that dropped.
+        chunk.choices.retain(|choice| self.count.add(choice));
+        for choice in &mut chunk.choices {
+            if self.count.is_over_limit(choice.index) && choice.finish_reason.is_none() {
+                choice.finish_reason = Some(FinishReason::Length);
+                self.count.finish(choice.index);
+                self.was_cut = true;
+            }
         }
-        self.count.add(&chunk);
-        if self.count.is_over_limit() && self.state == State::Open {
-            self.state = State::Cut;
-            chunk.choices[0].finish_reason = Some(FinishReason::Length);
+        if self.count.all_finished() {
+            self.state = if self.was_cut { State::Cut } else { State::Finished };
         }
-        Some(ChatChunk { choices: chunk.choices, ..self.head.clone() })
+        (!chunk.choices.is_empty()).then(|| ChatChunk { choices: chunk.choices, ..self.head.clone() })
     }
 
     fn give_up(&mut self, fault: &NodeFault) -> ApiError {

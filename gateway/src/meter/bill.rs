@@ -1,8 +1,12 @@
 //! The bill of one request: who sells at which price, and the one capture.
 
-use peerway_billing::{Admitted, Charge, ChargeTerms, FeeBps, KeyId, OperatorId, Outcome, Price, Split, TokenCount};
+use peerway_billing::{
+    Admitted, Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Price, Split, TokenCount,
+};
 use peerway_openapi::usage::{CostDetails, Usage};
 use tracing::{error, warn};
+
+use crate::inference::Estimate;
 
 /// The node that serves a request, and what it asks.
 #[derive(Debug, Clone)]
@@ -24,16 +28,24 @@ pub struct Bill {
     fee: FeeBps,
     /// Prompt tokens as the gateway counts them.
     prompt: u64,
+    /// Prompt tokens that a node may claim beyond them.
+    uncounted: u64,
 }
 
 /// A node claims this much more than was counted before it is worth a word: tokenizers differ at the edges.
 const OVERCLAIM_TOLERANCE: u64 = 8;
 
 impl Bill {
-    /// A bill to be paid out of a hold. `prompt` is the gateway's own count.
+    /// A bill to be paid out of a hold.
     #[must_use]
-    pub fn new(hold: Admitted, key: KeyId, model: String, fee: FeeBps, prompt: u64) -> Self {
-        Self { hold: Some(hold), key, model, fee, prompt }
+    pub fn new(hold: Admitted, key: KeyId, model: String, fee: FeeBps, estimate: &Estimate) -> Self {
+        Self { hold: Some(hold), key, model, fee, prompt: estimate.prompt, uncounted: estimate.uncounted }
+    }
+
+    /// What it may come to at most.
+    #[must_use]
+    pub fn held(&self) -> Nanos {
+        self.hold.as_ref().map_or(Nanos::ZERO, Admitted::amount)
     }
 
     /// The bill as it stands, to be settled by another answer; this one settles nothing any more.
@@ -45,6 +57,7 @@ impl Bill {
             model: std::mem::take(&mut self.model),
             fee: self.fee,
             prompt: self.prompt,
+            uncounted: self.uncounted,
         }
     }
 
@@ -53,7 +66,10 @@ impl Bill {
     /// `claimed` is what the node says; None where it did not come to say. Nothing delivered costs nothing. Returns
     /// what the caller is told.
     pub fn settle(&mut self, seller: &Seller, counted: u64, claimed: Option<&Usage>, outcome: Outcome) -> Usage {
-        let billed = billed_tokens(self.prompt, counted, claimed);
+        if counted == 0 {
+            return self.give_back();
+        }
+        let billed = billed_tokens(self.prompt, self.uncounted, counted, claimed);
         let claimed = claimed.map_or(billed, |usage| {
             TokenCount::new(usage.prompt_tokens, usage.cached_tokens(), usage.completion_tokens)
         });
@@ -61,21 +77,29 @@ impl Bill {
             metrics::counter!("peerway_overclaims_total").increment(1);
             warn!(node = %seller.node, claimed = claimed.completion(), counted, "node claims more tokens than it sent");
         }
-        let mut usage = Usage::of_tokens(billed.prompt(), billed.cached(), billed.completion());
+        self.pay(seller, billed, claimed, outcome)
+    }
+
+    /// As [`Self::settle`], for work whose answer has no tokens of its own: the prompt is what is paid.
+    pub fn settle_prompt(&mut self, seller: &Seller, claimed: u64) -> Usage {
+        let billed = TokenCount::new(claimed.min(self.prompt), 0, 0);
+        self.pay(seller, billed, TokenCount::new(claimed, 0, 0), Outcome::Finished)
+    }
+
+    /// Nothing was delivered.
+    fn give_back(&mut self) -> Usage {
+        self.hold = None;
+        priced(Usage::of_tokens(self.prompt, 0, 0), &Split::default())
+    }
+
+    fn pay(&mut self, seller: &Seller, billed: TokenCount, claimed: TokenCount, outcome: Outcome) -> Usage {
+        let usage = Usage::of_tokens(billed.prompt(), billed.cached(), billed.completion());
         let split = self.capture(seller, billed, claimed, outcome);
-        usage.cost = Some(split.total.to_usd_f64());
-        usage.cost_details = Some(CostDetails {
-            upstream_inference_cost: split.operator.to_usd_f64(),
-            gateway_fee: split.fee.to_usd_f64(),
-        });
-        usage
+        priced(usage, &split)
     }
 
     fn capture(&mut self, seller: &Seller, billed: TokenCount, claimed: TokenCount, outcome: Outcome) -> Split {
         let Some(hold) = self.hold.take() else { return Split::default() };
-        if billed.completion() == 0 {
-            return Split::default();
-        }
         let terms = ChargeTerms {
             key: Some(self.key.clone()),
             node: seller.node.clone(),
@@ -97,12 +121,21 @@ impl Bill {
     }
 }
 
-/// The smaller of what the node claims and what the gateway counts, for each kind of token.
-fn billed_tokens(prompt: u64, counted: u64, claimed: Option<&Usage>) -> TokenCount {
+/// The usage with what was paid for it, in USD.
+fn priced(mut usage: Usage, split: &Split) -> Usage {
+    usage.cost = Some(split.total.to_usd_f64());
+    let (upstream_inference_cost, gateway_fee) = (split.operator.to_usd_f64(), split.fee.to_usd_f64());
+    usage.cost_details = Some(CostDetails { upstream_inference_cost, gateway_fee });
+    usage
+}
+
+/// The smaller of what the node claims and what the gateway counts, for each kind of token. Of pictures and recordings in
+/// the prompt the gateway knows only a bound, `uncounted`.
+fn billed_tokens(prompt: u64, uncounted: u64, counted: u64, claimed: Option<&Usage>) -> TokenCount {
     match claimed {
         None => TokenCount::new(prompt, 0, counted),
         Some(claimed) => TokenCount::new(
-            claimed.prompt_tokens.min(prompt),
+            claimed.prompt_tokens.min(prompt.saturating_add(uncounted)),
             claimed.cached_tokens(),
             claimed.completion_tokens.min(counted),
         ),
@@ -116,9 +149,12 @@ mod tests {
     #[test]
     fn the_smaller_number_is_billed() {
         let claim = Usage::of_tokens(50, 20, 1000);
-        assert_eq!(billed_tokens(40, 100, Some(&claim)), TokenCount::new(40, 20, 100));
+        assert_eq!(billed_tokens(40, 0, 100, Some(&claim)), TokenCount::new(40, 20, 100));
         let modest = Usage::of_tokens(30, 0, 90);
-        assert_eq!(billed_tokens(40, 100, Some(&modest)), TokenCount::new(30, 0, 90));
-        assert_eq!(billed_tokens(40, 100, None), TokenCount::new(40, 0, 100));
+        assert_eq!(billed_tokens(40, 0, 100, Some(&modest)), TokenCount::new(30, 0, 90));
+        assert_eq!(billed_tokens(40, 0, 100, None), TokenCount::new(40, 0, 100));
+        // A picture's tokens are believed up to a bound, and only where they are claimed.
+        assert_eq!(billed_tokens(40, 5, 100, Some(&claim)), TokenCount::new(45, 20, 100));
+        assert_eq!(billed_tokens(40, 5, 100, None), TokenCount::new(40, 0, 100));
     }
 }

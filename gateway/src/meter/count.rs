@@ -1,90 +1,143 @@
 //! Counting what a node delivers.
 
-use peerway_openapi::chat::{ChatChunk, ChunkChoice};
+use peerway_openapi::chat::ChunkChoice;
 
 use crate::catalog::TokenCounter;
 
 /// Tokens that may pass between two exact counts: counting at every piece would cost more than the pieces.
 const SLACK: u64 = 64;
 
-/// What has been delivered of one answer.
+/// What has been delivered of a request's answers.
 #[derive(Debug)]
 pub struct AnswerCount {
-    counter: TokenCounter,
-    /// Generated tokens that the hold covers.
+    answers: Vec<OneCount>,
+    /// Tokens of each answer that the hold covers.
     limit: u64,
+}
+
+/// What has been delivered of one answer.
+#[derive(Debug, Clone)]
+struct OneCount {
+    counter: TokenCounter,
     /// The bound at which the next exact count is due.
     check_at: u64,
+    /// It has said why it stopped.
+    finished: bool,
 }
 
 impl AnswerCount {
-    /// Nothing delivered yet; at most `limit` tokens may be.
+    /// Nothing delivered yet; of each of the answers at most `limit` tokens may be.
     #[must_use]
-    pub fn new(counter: TokenCounter, limit: u64) -> Self {
-        Self { counter, limit, check_at: limit }
+    pub fn new(counter: &TokenCounter, answers: u64, limit: u64) -> Self {
+        let one = OneCount { counter: counter.clone(), check_at: limit, finished: false };
+        Self { answers: vec![one; usize::try_from(answers).unwrap_or(1)], limit }
     }
 
-    /// Counts a piece: text, thoughts and tool calls alike are generated tokens.
-    pub fn add(&mut self, chunk: &ChatChunk) {
-        chunk.choices.iter().for_each(|choice| self.add_choice(choice));
-    }
-
-    fn add_choice(&mut self, choice: &ChunkChoice) {
-        let delta = &choice.delta;
+    /// Counts a piece of one answer: text, thoughts and tool calls alike are generated tokens. False where there is no
+    /// such answer, or it has ended: then the piece is none.
+    pub fn add(&mut self, piece: &ChunkChoice) -> bool {
+        let Some(answer) = self.answer(piece.index).filter(|answer| !answer.finished) else { return false };
+        let delta = &piece.delta;
         for text in [&delta.content, &delta.reasoning_content].into_iter().flatten() {
-            self.counter.push(text);
+            answer.counter.push(text);
         }
         for function in delta.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
             for text in [&function.name, &function.arguments].into_iter().flatten() {
-                self.counter.push(text);
+                answer.counter.push(text);
             }
+        }
+        answer.finished = piece.finish_reason.is_some();
+        true
+    }
+
+    /// Whether more of an answer was delivered than the hold covers. Exact where it says yes; it may say so a few tokens
+    /// late, which cost nobody anything, because no more than the hold is ever captured.
+    pub fn is_over_limit(&mut self, index: u32) -> bool {
+        let limit = self.limit;
+        self.answer(index).is_some_and(|answer| answer.is_over(limit))
+    }
+
+    /// An answer has ended, whether or not it said so.
+    pub fn finish(&mut self, index: u32) {
+        if let Some(answer) = self.answer(index) {
+            answer.finished = true;
         }
     }
 
-    /// Whether more was delivered than the hold covers. Exact where it says yes; it may say so a few tokens late, which
-    /// cost nobody anything, because no more than the hold is ever captured.
-    pub fn is_over_limit(&mut self) -> bool {
+    /// Whether all answers have ended.
+    #[must_use]
+    pub fn all_finished(&self) -> bool {
+        self.answers.iter().all(|answer| answer.finished)
+    }
+
+    /// Generated tokens delivered so far, of all answers.
+    #[must_use]
+    pub fn total(&mut self) -> u64 {
+        self.answers.iter_mut().map(|answer| answer.counter.total()).sum()
+    }
+
+    fn answer(&mut self, index: u32) -> Option<&mut OneCount> {
+        self.answers.get_mut(usize::try_from(index).ok()?)
+    }
+}
+
+impl OneCount {
+    fn is_over(&mut self, limit: u64) -> bool {
         if self.counter.at_most() <= self.check_at {
             return false;
         }
         let total = self.counter.total();
-        self.check_at = self.counter.at_most().max(self.limit) + SLACK.min(self.limit.saturating_sub(total).max(1));
-        total > self.limit
-    }
-
-    /// Generated tokens delivered so far.
-    #[must_use]
-    pub fn total(&mut self) -> u64 {
-        self.counter.total()
+        self.check_at = self.counter.at_most().max(limit) + SLACK.min(limit.saturating_sub(total).max(1));
+        total > limit
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use peerway_openapi::chat::Delta;
+    use peerway_openapi::chat::{ChatChunk, Delta, FinishReason};
 
     use super::*;
 
+    fn count(answers: u64) -> AnswerCount {
+        AnswerCount::new(&TokenCounter::new(None), answers, 100)
+    }
+
+    fn piece(index: u32, text: &str, finish: Option<FinishReason>) -> ChunkChoice {
+        let chunk = ChatChunk::piece("i", 0, "m", Delta::text(text), finish);
+        ChunkChoice { index, ..chunk.choices.into_iter().next().unwrap() }
+    }
+
     #[test]
     fn a_node_that_goes_on_past_the_limit_is_found() {
-        let mut count = AnswerCount::new(TokenCounter::new(None), 100);
-        let piece = ChatChunk::piece("i", 0, "m", Delta::text("0123456789"), None);
+        let mut count = count(1);
         let pieces = (1..=30).find(|_| {
-            count.add(&piece);
-            count.is_over_limit()
+            count.add(&piece(0, "0123456789", None));
+            count.is_over_limit(0)
         });
         assert_eq!(pieces, Some(11));
         assert_eq!(count.total(), 110);
     }
 
     #[test]
+    fn each_answer_has_its_limit_and_its_end() {
+        let mut count = count(2);
+        let text = "x".repeat(90);
+        assert!(count.add(&piece(0, &text, None)) && count.add(&piece(1, &text, Some(FinishReason::Stop))));
+        assert!(!count.is_over_limit(0) && !count.is_over_limit(1));
+        assert!(!count.add(&piece(1, "more", None)), "it had ended");
+        assert!(!count.add(&piece(2, "more", None)), "nobody asked for it");
+        assert!(!count.all_finished());
+        count.finish(0);
+        assert!(count.all_finished());
+        assert_eq!(count.total(), 180);
+    }
+
+    #[test]
     fn tool_calls_and_thoughts_count() {
-        let mut count = AnswerCount::new(TokenCounter::new(None), 100);
-        let call = serde_json::json!({
-            "id": "i", "created": 0, "model": "m", "choices": [{"index": 0, "delta": {
-                "reasoning_content": "abc", "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}],
-            }}],
-        });
+        let mut count = count(1);
+        let call = serde_json::json!({"index": 0, "delta": {
+            "reasoning_content": "abc", "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}],
+        }});
         count.add(&serde_json::from_value(call).unwrap());
         assert_eq!(count.total(), 6);
     }

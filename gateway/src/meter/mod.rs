@@ -8,6 +8,6 @@ mod answer;
 mod bill;
 mod count;
 
-pub use answer::{Delivery, MeteredAnswer, Step};
+pub use answer::{Delivery, MeteredAnswer, Name, Step};
 pub use bill::{Bill, Seller};
 pub use count::AnswerCount;

@@ -7,4 +7,4 @@ mod cost;
 mod pick;
 
 pub use cost::expected_cost;
-pub use pick::{MAX_ATTEMPTS, Need, Pick, Refusal, rank};
+pub use pick::{MAX_ATTEMPTS, Need, Pick, Refusal, Requirement, asking_price, rank};

@@ -15,13 +15,24 @@ const NEAR_TIE_PERCENT: i128 = 1;
 /// A price that wins over nothing.
 const NEVER: PerMillion = PerMillion::new(i64::MAX).expect("the largest number is not negative");
 
+/// Something that a node must be able to do, beyond what every node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Requirement {
+    /// Its name in adverts.
+    pub capability: &'static str,
+    /// The field of the request that asks for it.
+    pub field: &'static str,
+}
+
 /// What a request needs of a node.
 #[derive(Debug, Clone, Copy)]
-pub struct Need {
+pub struct Need<'a> {
     /// Prompt tokens.
     pub prompt: u64,
     /// The most generated tokens.
     pub completion: u64,
+    /// What it must be able to do.
+    pub requirements: &'a [Requirement],
     /// No node may ask more. None: any price.
     pub price_cap: Option<Price>,
     /// Milliseconds on the clock that candidates' failures are stamped with.
@@ -37,17 +48,19 @@ pub struct Pick {
     pub price: Price,
 }
 
-/// Why no node was picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why no node was picked. In this order: of several nodes the one that came closest gives the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// None offers the model.
     NotOffered,
-    /// All that offer it ask more than the catalog's cap.
+    /// None that offers it can do this.
+    Incapable(Requirement),
+    /// All that could serve it ask more than the catalog's cap.
     TooDear,
-    /// All that offer it have failed lately, are draining, or have no room.
-    NoneHealthy,
-    /// All that offer it have a context that is too short.
+    /// All that could serve it have a context that is too short.
     ContextTooShort,
+    /// All that could serve it have failed lately or are draining.
+    NoneHealthy,
 }
 
 /// The nodes to try, best first, at most [`MAX_ATTEMPTS`]; those in `excluded` are left out.
@@ -56,14 +69,14 @@ pub enum Refusal {
 /// rank relative to that. Comparing pairs for near-equality instead would not be transitive.
 ///
 /// # Errors
-/// `Refusal` where there is none, by the last thing that ruled nodes out.
-pub fn rank(candidates: &[Candidate], need: &Need, excluded: &[PeerId]) -> Result<Vec<Pick>, Refusal> {
+/// `Refusal` where there is none, by the node that came closest.
+pub fn rank(candidates: &[Candidate], need: &Need<'_>, excluded: &[PeerId]) -> Result<Vec<Pick>, Refusal> {
     let mut refusal = Refusal::NotOffered;
     let mut fitting = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         match fit(candidate, need, excluded) {
             Ok(price) => fitting.push(Fitting::of(candidate, price, need)),
-            Err(reason) => refusal = reason,
+            Err(reason) => refusal = refusal.max(reason),
         }
     }
     if fitting.is_empty() {
@@ -76,8 +89,12 @@ pub fn rank(candidates: &[Candidate], need: &Need, excluded: &[PeerId]) -> Resul
     Ok(fitting.into_iter().map(|node| Pick { candidate: node.candidate.clone(), price: node.price }).collect())
 }
 
-fn fit(candidate: &Candidate, need: &Need, excluded: &[PeerId]) -> Result<Price, Refusal> {
-    let price = price_of(candidate);
+fn fit(candidate: &Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Price, Refusal> {
+    let has = |needed: &&Requirement| candidate.offer().capabilities.iter().any(|name| name == needed.capability);
+    if let Some(missing) = need.requirements.iter().find(|needed| !has(needed)) {
+        return Err(Refusal::Incapable(*missing));
+    }
+    let price = asking_price(candidate);
     if need.price_cap.is_some_and(|cap| !price.within(&cap)) {
         return Err(Refusal::TooDear);
     }
@@ -92,7 +109,8 @@ fn fit(candidate: &Candidate, need: &Need, excluded: &[PeerId]) -> Result<Price,
 
 /// A candidate's ask. The directory takes no negative price; one that came through all the same is left out by its cost.
 /// Cached tokens never cost more than others, or a node would gain by claiming a cache that it does not have.
-fn price_of(candidate: &Candidate) -> Price {
+#[must_use]
+pub fn asking_price(candidate: &Candidate) -> Price {
     let ask = candidate.offer().ask;
     let price = |nano_usd| PerMillion::new(nano_usd).unwrap_or(NEVER);
     let input = price(ask.input);
@@ -112,7 +130,7 @@ struct Fitting<'a> {
 }
 
 impl<'a> Fitting<'a> {
-    fn of(candidate: &'a Candidate, price: Price, need: &Need) -> Self {
+    fn of(candidate: &'a Candidate, price: Price, need: &Need<'_>) -> Self {
         let stats = candidate.stats();
         let slots = i128::from(candidate.slots().max(1));
         let busy = i128::from(stats.occupied());

@@ -1,22 +1,23 @@
-"""What tests are given: paths of the binaries, worlds to start processes in, and the official schema."""
+"""What tests are given: paths of the binaries, worlds to start processes in, SDKs of Node, and the official schema."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from harness import World
+from harness import Market, World, wait_until
+from harness.scripts import Scripts
 
 ROOT = Path(__file__).parents[3]
 
 
-def path_from(variable: str) -> str:
+def path_from(variable: str, fits: Callable[[Path], bool] = Path.is_file) -> str:
     path = os.environ.get(variable)
-    if not path or not Path(path).is_file():
-        pytest.exit(f"{variable} names no file; run these tests with: make product", returncode=4)
+    if not path or not fits(Path(path)):
+        pytest.exit(f"{variable} names nothing that is there; run these tests with: make product", returncode=4)
     return path
 
 
@@ -49,6 +50,37 @@ def own_world(tmp_path, binaries, gguf) -> Iterator[World]:
     made = World(tmp_path, binaries, gguf)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory, binaries, gguf) -> Iterator[Market]:
+    """Processes that all tests share which only ask: they may neither stop nor overload them."""
+    made = World(tmp_path_factory.mktemp("market"), binaries, gguf)
+    try:
+        yield made.market()
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def breaks_nodes(market) -> Iterator[None]:
+    """For a test that makes a node fail: the gateway leaves such a node alone for a while, and others want to ask it."""
+    serving = set(market.gateway.healthy_nodes())
+    yield
+    wait_until("the node is asked again", lambda: set(market.gateway.healthy_nodes()) == serving)
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory) -> Scripts:
+    """The scripts in `node/`, with the packages that they import."""
+    modules = path_from("PEERWAY_NODE_MODULES", Path.is_dir)
+    return Scripts(tmp_path_factory.mktemp("node"), Path(modules))
+
+
+@pytest.fixture(scope="session")
+def async_openai() -> str:
+    """A program on top of the crate async-openai."""
+    return path_from("PEERWAY_ASYNC_OPENAI")
 
 
 @pytest.fixture(scope="session")

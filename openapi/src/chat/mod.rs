@@ -1,6 +1,7 @@
 //! `POST /v1/chat/completions`: the request, the whole answer and the streamed answer.
 
 mod assemble;
+mod dialect;
 mod message;
 mod request;
 mod response;
@@ -9,6 +10,7 @@ mod tools;
 mod validate;
 
 pub use assemble::{Assembler, Incomplete};
+pub use dialect::ChatDialect;
 pub use message::{Content, ContentPart, ImageUrl, InputAudio, Message, Role};
 pub use request::{ChatRequest, MaxTokens, ReasoningEffort, StreamOptions, Verbosity};
 pub use response::{
@@ -20,3 +22,4 @@ pub use tools::{
     FunctionCall, FunctionCallDelta, FunctionDefinition, FunctionName, JsonSchemaFormat, NamedFunction, ResponseFormat,
     Tool, ToolCall, ToolCallDelta, ToolChoice, ToolKind, ToolMode,
 };
+pub(crate) use validate::MAX_CHOICES;

@@ -47,7 +47,7 @@ impl ChatRequest {
         self.messages.iter().enumerate().try_for_each(|(place, message)| validate_message(place, message))
     }
 
-    fn validate_sampling(&self) -> Result<(), ApiError> {
+    pub(crate) fn validate_sampling(&self) -> Result<(), ApiError> {
         within("temperature", self.temperature, 0.0, 2.0)?;
         within("top_p", self.top_p, 0.0, 1.0)?;
         within("min_p", self.min_p, 0.0, 1.0)?;
@@ -77,7 +77,7 @@ impl ChatRequest {
         Ok(())
     }
 
-    fn validate_stops(&self) -> Result<(), ApiError> {
+    pub(crate) fn validate_stops(&self) -> Result<(), ApiError> {
         let Some(stop) = &self.stop else { return Ok(()) };
         if stop.0.len() > MAX_STOPS {
             return Err(ApiError::invalid("stop", format!("{} stop texts; at most {MAX_STOPS}.", stop.0.len())));
@@ -114,7 +114,7 @@ impl ChatRequest {
         Ok(())
     }
 
-    fn validate_format(&self) -> Result<(), ApiError> {
+    pub(crate) fn validate_format(&self) -> Result<(), ApiError> {
         let (field, text) = match &self.response_format {
             Some(ResponseFormat::Regex { regex }) => ("response_format.regex", regex),
             Some(ResponseFormat::Grammar { grammar }) => ("response_format.grammar", grammar),

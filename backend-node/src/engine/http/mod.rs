@@ -4,7 +4,10 @@
 //! filter over raw JSON could promise. What comes back is parsed in the same way, bounded in size and in time, so that a
 //! broken upstream ends in an error and never in a hanging or a growing node.
 
+mod embed;
 mod failure;
+mod lenient;
+mod refuse;
 mod settings;
 mod stream;
 
@@ -13,13 +16,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use peerway_openapi::chat::{ChatCompletion, ChatRequest, StreamOptions};
+use peerway_openapi::chat::{ChatChunk, ChatCompletion, ChatRequest, StreamOptions};
+use peerway_openapi::completions::{CompletionChunk, CompletionRequest};
+use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 use reqwest::{Client, Response};
+use serde::Serialize;
 
 pub use settings::{HttpSettings, SettingsError};
 
-use super::{Answer, ChunkStream, Engine, EngineError, ModelInfo};
+use super::{Answer, Engine, EngineError, ModelInfo};
+use stream::Expected;
 
+const CHAT: &str = "/chat/completions";
+const COMPLETIONS: &str = "/completions";
 /// Bytes of an answer that is not streamed.
 const MAX_ANSWER: usize = 32 << 20;
 /// Bytes of an error's body that are read; more would not be shown anyway.
@@ -28,7 +37,7 @@ const MAX_ERROR: usize = 64 << 10;
 /// Fronts one model of one upstream server.
 pub struct HttpEngine {
     client: Client,
-    endpoint: String,
+    base: String,
     authorization: Option<HeaderValue>,
     upstream_model: String,
     model: ModelInfo,
@@ -42,7 +51,7 @@ impl HttpEngine {
     /// # Errors
     /// `SettingsError` naming the setting at fault.
     pub fn new(settings: HttpSettings, model: ModelInfo) -> Result<Self, SettingsError> {
-        let endpoint = settings.endpoint()?;
+        let base = settings.base()?;
         let authorization = settings.authorization()?;
         let client = Client::builder()
             .tcp_nodelay(true)
@@ -54,7 +63,7 @@ impl HttpEngine {
             .map_err(|error| SettingsError::Client(error.to_string()))?;
         Ok(Self {
             client,
-            endpoint,
+            base,
             authorization,
             upstream_model: settings.model.unwrap_or_else(|| model.id.clone()),
             model,
@@ -63,11 +72,11 @@ impl HttpEngine {
         })
     }
 
-    async fn send(&self, request: &ChatRequest) -> Result<Response, EngineError> {
+    async fn send(&self, path: &str, request: &impl Serialize, is_stream: bool) -> Result<Response, EngineError> {
         let body = serde_json::to_vec(request)
             .map_err(|error| EngineError::node("The request could not be sent on.", error.to_string()))?;
-        let mut post = self.client.post(&self.endpoint).header(CONTENT_TYPE, "application/json");
-        if request.is_stream() {
+        let mut post = self.client.post(format!("{}{path}", self.base)).header(CONTENT_TYPE, "application/json");
+        if is_stream {
             post = post.header(ACCEPT, "text/event-stream");
         }
         if let Some(authorization) = &self.authorization {
@@ -85,6 +94,14 @@ impl HttpEngine {
         let status = response.status();
         let body = self.read(response, MAX_ERROR).await.unwrap_or_default();
         Err(failure::refused(status, &body))
+    }
+
+    fn serves(&self, model: &str) -> Result<(), EngineError> {
+        if model == self.model.id { Ok(()) } else { Err(EngineError::UnknownModel(model.to_owned())) }
+    }
+
+    fn expected(&self, choices: usize) -> Expected {
+        Expected { model: self.model.id.clone(), choices, idle: self.idle }
     }
 
     /// Reads a body to its end.
@@ -114,25 +131,46 @@ impl Engine for HttpEngine {
         vec![self.model.clone()]
     }
 
+    fn makes_choices(&self) -> bool {
+        true
+    }
+
     async fn chat(&self, mut request: ChatRequest) -> Result<Answer, EngineError> {
-        if request.model != self.model.id {
-            return Err(EngineError::UnknownModel(request.model));
-        }
+        self.serves(&request.model)?;
+        refuse::chat(&request, &self.model)?;
         request.model.clone_from(&self.upstream_model);
+        let choices = usize::try_from(request.choices()).unwrap_or(usize::MAX);
         if request.is_stream() {
             request.stream_options = Some(StreamOptions { include_usage: Some(true) });
-            let response = self.send(&request).await?;
-            let chunks: ChunkStream = stream::chunks(response, self.model.id.clone(), self.idle);
-            return Ok(Answer::Stream(chunks));
+            let response = self.send(CHAT, &request, true).await?;
+            return Ok(Answer::Stream(stream::chunks::<ChatChunk>(response, self.expected(choices))));
         }
-        let response = self.send(&request).await?;
+        let response = self.send(CHAT, &request, false).await?;
         let body = self.read(response, MAX_ANSWER).await?;
         let mut whole: ChatCompletion =
-            serde_json::from_slice(&body).map_err(|error| failure::malformed(format_args!("its answer: {error}")))?;
-        if whole.choices.is_empty() {
-            return Err(failure::malformed("its answer has no choices"));
+            lenient::read(&body).map_err(|error| failure::malformed(format_args!("its answer: {error}")))?;
+        if whole.choices.len() != choices {
+            let found = whole.choices.len();
+            return Err(failure::malformed(format_args!("its answer has {found} choices of {choices}")));
         }
         whole.model.clone_from(&self.model.id);
         Ok(Answer::Whole(Box::new(whole)))
+    }
+
+    async fn complete(&self, mut request: CompletionRequest) -> Result<Answer, EngineError> {
+        self.serves(&request.model)?;
+        refuse::format(request.response_format.as_ref())?;
+        request.model.clone_from(&self.upstream_model);
+        let choices = usize::try_from(request.choices()).unwrap_or(usize::MAX);
+        // Always streamed: an answer in pieces has one form, and whoever wants it whole gets it put together.
+        request.stream = Some(true);
+        request.stream_options = Some(StreamOptions { include_usage: Some(true) });
+        let response = self.send(COMPLETIONS, &request, true).await?;
+        Ok(Answer::Stream(stream::chunks::<CompletionChunk>(response, self.expected(choices))))
+    }
+
+    async fn embed(&self, request: EmbeddingRequest) -> Result<EmbeddingResponse, EngineError> {
+        self.serves(&request.model)?;
+        self.embeddings(request).await
     }
 }

@@ -55,7 +55,8 @@ impl HttpSettings {
         }
     }
 
-    pub(super) fn endpoint(&self) -> Result<String, SettingsError> {
+    /// The base URL, without a slash at its end.
+    pub(super) fn base(&self) -> Result<String, SettingsError> {
         let fault = |reason: &str| SettingsError::Url { url: self.base_url.clone(), reason: reason.to_owned() };
         let uri: Uri = self.base_url.parse().map_err(|error: http::uri::InvalidUri| fault(&error.to_string()))?;
         if uri.scheme() != Some(&Scheme::HTTP) && uri.scheme() != Some(&Scheme::HTTPS) {
@@ -67,7 +68,7 @@ impl HttpSettings {
         if uri.path_and_query().and_then(PathAndQuery::query).is_some() {
             return Err(fault("it has a query"));
         }
-        Ok(format!("{}/chat/completions", self.base_url.trim_end_matches('/')))
+        Ok(self.base_url.trim_end_matches('/').to_owned())
     }
 
     pub(super) fn authorization(&self) -> Result<Option<HeaderValue>, SettingsError> {
@@ -83,16 +84,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_endpoint_hangs_on_the_base_url() {
+    fn a_slash_at_the_end_of_the_base_url_is_no_part_of_it() {
         for base in ["http://h:1/v1", "http://h:1/v1/"] {
-            assert_eq!(HttpSettings::new(base).endpoint().unwrap(), "http://h:1/v1/chat/completions");
+            assert_eq!(HttpSettings::new(base).base().unwrap(), "http://h:1/v1");
         }
     }
 
     #[test]
     fn what_is_no_url_is_named() {
         for base in ["", "localhost:8000", "ftp://h/v1", "http://user:pw@h/v1", "http://h/v1?x=1", "http://"] {
-            let error = HttpSettings::new(base).endpoint().unwrap_err().to_string();
+            let error = HttpSettings::new(base).base().unwrap_err().to_string();
             assert!(error.contains("base URL such as"), "{base}: {error}");
         }
     }

@@ -1,8 +1,10 @@
 //! An upstream's event stream as typed chunks.
 //!
 //! Servers differ at the edges: some send `usage` with the last choice or with every chunk, some leave `role` out, some
-//! end without `[DONE]`. Whatever comes in, one form goes out: role first, usage last and alone.
+//! end without `[DONE]`, some put pieces of several choices into one chunk. Whatever comes in, one form goes out: one
+//! piece a chunk, role first, usage last and alone.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -11,9 +13,10 @@ use peerway_openapi::error::ErrorEnvelope;
 use peerway_openapi::sse::{DONE, Decoder};
 use peerway_openapi::usage::Usage;
 use reqwest::Response;
+use serde::de::DeserializeOwned;
 
 use super::super::{ChunkStream, EngineError};
-use super::failure;
+use super::{failure, lenient};
 
 /// Bytes of one event. A chunk with twenty `top_logprobs` a token stays far below it.
 const MAX_EVENT: usize = 1 << 20;
@@ -23,22 +26,45 @@ struct Upstream {
     decoder: Decoder,
     model: String,
     idle: Duration,
-    began: bool,
-    finished: bool,
+    choices: Vec<Progress>,
+    ready: VecDeque<ChatChunk>,
     usage: Option<Usage>,
     last: Option<(String, i64)>,
     over: bool,
 }
 
+/// How far one choice has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Awaited,
+    Begun,
+    Finished,
+}
+
+/// What is known of the stream beforehand.
+pub(super) struct Expected {
+    /// The model's public id.
+    pub(super) model: String,
+    /// Choices that were asked for.
+    pub(super) choices: usize,
+    /// The longest silence.
+    pub(super) idle: Duration,
+}
+
 /// Reads the answer's events. Dropping the stream closes the connection, by which the upstream knows to stop.
-pub(super) fn chunks(response: Response, model: String, idle: Duration) -> ChunkStream {
+///
+/// `C`: what its events are, chunks of a chat or of a text.
+pub(super) fn chunks<C>(response: Response, expected: Expected) -> ChunkStream
+where
+    C: DeserializeOwned + Into<ChatChunk> + Send + 'static,
+{
     let upstream = Upstream {
         response,
         decoder: Decoder::new(MAX_EVENT),
-        model,
-        idle,
-        began: false,
-        finished: false,
+        model: expected.model,
+        idle: expected.idle,
+        choices: vec![Progress::Awaited; expected.choices],
+        ready: VecDeque::new(),
         usage: None,
         last: None,
         over: false,
@@ -47,7 +73,7 @@ pub(super) fn chunks(response: Response, model: String, idle: Duration) -> Chunk
         if upstream.over {
             return None;
         }
-        let next = upstream.next().await.transpose()?;
+        let next = upstream.next::<C>().await.transpose()?;
         upstream.over |= next.is_err();
         Some((next, upstream))
     })
@@ -56,16 +82,17 @@ pub(super) fn chunks(response: Response, model: String, idle: Duration) -> Chunk
 
 impl Upstream {
     /// The next chunk, None after the last.
-    async fn next(&mut self) -> Result<Option<ChatChunk>, EngineError> {
+    async fn next<C: DeserializeOwned + Into<ChatChunk>>(&mut self) -> Result<Option<ChatChunk>, EngineError> {
         loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                return Ok(Some(chunk));
+            }
             let event = self.decoder.next_event().map_err(failure::malformed)?;
             if let Some(event) = event {
                 if event.as_ref() == DONE {
                     return self.end();
                 }
-                if let Some(chunk) = self.read(&event)? {
-                    return Ok(Some(chunk));
-                }
+                self.read::<C>(&event)?;
                 continue;
             }
             match tokio::time::timeout(self.idle, self.response.chunk()).await {
@@ -77,37 +104,37 @@ impl Upstream {
         }
     }
 
-    /// One event as a chunk; None where it holds nothing to pass on.
-    fn read(&mut self, event: &[u8]) -> Result<Option<ChatChunk>, EngineError> {
-        let mut chunk: ChatChunk = match serde_json::from_slice(event) {
-            Ok(chunk) => chunk,
-            Err(error) => return Err(unreadable(event, &error)),
-        };
+    /// Takes one event apart: a chunk for each piece in it.
+    fn read<C: DeserializeOwned + Into<ChatChunk>>(&mut self, event: &[u8]) -> Result<(), EngineError> {
+        let mut chunk: ChatChunk = lenient::read::<C>(event).map_err(|error| unreadable(event, &error))?.into();
         chunk.model.clone_from(&self.model);
         if let Some(usage) = chunk.usage.take() {
             self.usage = Some(usage);
         }
-        if chunk.choices.is_empty() {
-            self.last = Some((chunk.id, chunk.created));
-            return Ok(None);
-        }
-        if self.finished {
-            return Err(failure::malformed("a choice after its finish_reason"));
-        }
-        if !self.began {
-            self.began = true;
+        if self.last.is_none() || chunk.choices.is_empty() {
             self.last = Some((chunk.id.clone(), chunk.created));
-            chunk.choices[0].delta.role = Some(Role::Assistant);
         }
-        self.finished = chunk.choices.iter().any(|choice| choice.finish_reason.is_some());
-        Ok(Some(chunk))
+        for mut choice in std::mem::take(&mut chunk.choices) {
+            let place = usize::try_from(choice.index).unwrap_or(usize::MAX);
+            let Some(progress) = self.choices.get_mut(place) else {
+                return Err(failure::malformed(format_args!("choice {place}, which was not asked for")));
+            };
+            match *progress {
+                Progress::Awaited => choice.delta.role = Some(Role::Assistant),
+                Progress::Begun => {}
+                Progress::Finished => return Err(failure::malformed("a choice after its finish_reason")),
+            }
+            *progress = if choice.finish_reason.is_some() { Progress::Finished } else { Progress::Begun };
+            self.ready.push_back(ChatChunk { choices: vec![choice], ..chunk.clone() });
+        }
+        Ok(())
     }
 
     /// The stream has ended: the usage chunk, if there was any usage.
     fn end(&mut self) -> Result<Option<ChatChunk>, EngineError> {
         self.over = true;
-        if !self.finished {
-            return Err(failure::malformed("its stream ended before the answer did"));
+        if self.choices.iter().any(|progress| *progress != Progress::Finished) {
+            return Err(failure::malformed("its stream ended before every choice did"));
         }
         let Some(usage) = self.usage.take() else { return Ok(None) };
         let (id, created) = self.last.take().unwrap_or_default();

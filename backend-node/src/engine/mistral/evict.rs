@@ -7,10 +7,9 @@
 use std::sync::Arc;
 
 use mistralrs::{Constraint, Function, MistralRs, NormalRequest, Request, SamplingParams, Tool, ToolChoice, ToolType};
-use peerway_openapi::chat::{Message, Role};
 use tokio::sync::mpsc;
 
-use super::request;
+use super::prompt::Prompt;
 
 /// Drops everything that is kept. Nothing else may run meanwhile: it would fail too.
 pub(super) async fn evict_all(runner: &Arc<MistralRs>) {
@@ -19,7 +18,7 @@ pub(super) async fn evict_all(runner: &Arc<MistralRs>) {
     let tool = Tool { tp: ToolType::Function, function };
     let (response, mut messages) = mpsc::channel(4);
     let request = NormalRequest {
-        messages: request::Prompt::of(&[Message::text(Role::User, ".")]).to_message(),
+        messages: Prompt::Chat(Prompt::probe()).into_message(),
         sampling_params: SamplingParams { max_len: Some(1), ..SamplingParams::deterministic() },
         response,
         return_logprobs: false,

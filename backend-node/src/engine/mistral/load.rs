@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mistralrs::core::{
-    GGUFLoaderBuilder, GGUFSpecificConfig, Loader, MistralRsBuilder, NormalLoaderBuilder, NormalSpecificConfig,
-    Pipeline,
+    EmbeddingLoaderBuilder, EmbeddingSpecificConfig, GGUFLoaderBuilder, GGUFSpecificConfig, Loader, MistralRsBuilder,
+    NormalLoaderBuilder, NormalSpecificConfig, Pipeline,
 };
+use mistralrs::llguidance::ParserFactory;
 use mistralrs::{
     AutoDeviceMapParams, DefaultSchedulerMethod, Device, DeviceMapSetting, MistralRs, ModelDType,
     PagedAttentionMetaBuilder, SchedulerConfig, TokenSource,
@@ -15,7 +16,7 @@ use mistralrs::{
 use tokio::sync::Mutex;
 
 use super::vocabulary::Vocabulary;
-use super::{LoadError, MistralSettings, Source, gguf};
+use super::{LoadError, MistralSettings, Source, gguf, template};
 use crate::engine::ModelInfo;
 
 /// mistral.rs lets a sequence's cache grow by this many tokens, and fails where that goes past the model's context.
@@ -33,33 +34,35 @@ pub(super) struct Loaded {
     pub(super) keeps_prefixes: bool,
     /// Answers computed in one batch would be mixed up; see `turn`.
     pub(super) mixes_batches: bool,
+    /// Compiles grammars for the vocabulary.
+    pub(super) grammars: Arc<ParserFactory>,
+    /// The model thinks before it answers.
+    pub(super) thinks: bool,
 }
 
-/// Loads the model and starts its engine.
-pub(super) async fn load(settings: &MistralSettings) -> Result<Loaded, LoadError> {
+/// Reads the model's files.
+pub(super) async fn open(settings: &MistralSettings) -> Result<Read, LoadError> {
     let blocking = settings.clone();
     // Files are read and, for hub ids, fetched with blocking calls. A panic of mistral.rs ends here as well.
     let read = tokio::task::spawn_blocking(move || read(&blocking)).await;
-    let Read { pipeline, device, quantization, weights_hash } = match read {
-        Ok(read) => read?,
-        Err(panicked) => {
-            return Err(LoadError::new(format!(
-                "model {}: mistral.rs gave up: {panicked}",
-                settings.source.default_id()
-            )));
-        }
-    };
+    read.unwrap_or_else(|panicked| {
+        let id = settings.source.default_id();
+        Err(LoadError::new(format!("model {id}: mistral.rs gave up: {panicked}")))
+    })
+}
+
+/// Loads a model that makes text and starts its engine.
+pub(super) async fn load(settings: &MistralSettings) -> Result<Loaded, LoadError> {
+    let Read { pipeline, device, quantization, weights_hash } = open(settings).await?;
+    let template = pipeline.lock().await.get_chat_template();
+    let thinks = template.is_some_and(|template| {
+        template.is_harmony_format() || template.uses_think_tags() || template.uses_channel_tags()
+    });
     let facts = pipeline.lock().await.get_metadata();
     let own_context =
         if facts.max_seq_len > CACHE_STEP { facts.max_seq_len / CACHE_STEP * CACHE_STEP } else { facts.max_seq_len };
-    let wanted = settings.context.and_then(|context| usize::try_from(context).ok());
-    let context = wanted.unwrap_or(own_context);
-    if context > own_context {
-        return Err(LoadError::new(format!(
-            "--context {context}: this model has at most {own_context} tokens of context"
-        )));
-    }
-    let Some(tokens) = facts.tok_env() else {
+    let context = within(settings, own_context)?;
+    let (Some(tokens), Some(grammars)) = (facts.tok_env(), facts.llg_factory.clone()) else {
         return Err(LoadError::new("the model has no tokenizer that could be read"));
     };
     let slots = NonZeroUsize::new(settings.slots).unwrap_or(NonZeroUsize::MIN);
@@ -86,14 +89,28 @@ pub(super) async fn load(settings: &MistralSettings) -> Result<Loaded, LoadError
         vocabulary: Vocabulary::new(tokens, facts.eos_tok.clone()),
         keeps_prefixes: device.is_cpu() && !is_paged,
         mixes_batches: device.is_cpu(),
+        grammars,
+        thinks,
     })
 }
 
-struct Read {
-    pipeline: SharedPipeline,
-    device: Device,
-    quantization: String,
-    weights_hash: Option<String>,
+/// The context that the operator wants, which the model must have.
+pub(super) fn within(settings: &MistralSettings, own: usize) -> Result<usize, LoadError> {
+    let wanted = settings.context.and_then(|context| usize::try_from(context).ok());
+    match wanted {
+        Some(context) if context > own => {
+            Err(LoadError::new(format!("--context {context}: this model has at most {own} tokens of context")))
+        }
+        wanted => Ok(wanted.unwrap_or(own)),
+    }
+}
+
+/// A model whose files have been read.
+pub(super) struct Read {
+    pub(super) pipeline: SharedPipeline,
+    pub(super) device: Device,
+    pub(super) quantization: String,
+    pub(super) weights_hash: Option<String>,
 }
 
 fn read(settings: &MistralSettings) -> Result<Read, LoadError> {
@@ -110,7 +127,10 @@ fn read(settings: &MistralSettings) -> Result<Read, LoadError> {
         }
         (None, _) => None,
     };
-    let (loader, quantization) = loader(&settings.source, dtype)?;
+    if let Some(path) = &settings.chat_template {
+        template::inspect(path)?;
+    }
+    let (loader, quantization) = loader(settings, dtype)?;
     let weights_hash = settings.source.weights_hash()?;
     let paged = if mistralrs::paged_attn_supported() && !device.is_cpu() {
         Some(PagedAttentionMetaBuilder::default().build().map_err(|error| fault(error.to_string()))?)
@@ -141,8 +161,15 @@ fn dtype(settings: &MistralSettings, device: &Device) -> Result<ModelDType, Load
 }
 
 /// The loader for a source, and how its weights are stored.
-fn loader(source: &Source, dtype: ModelDType) -> Result<(Box<dyn Loader>, String), LoadError> {
+fn loader(settings: &MistralSettings, dtype: ModelDType) -> Result<(Box<dyn Loader>, String), LoadError> {
+    let template = settings.chat_template.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let source = &settings.source;
     match source {
+        Source::Folder(folder) if source.makes_embeddings() => {
+            let id = folder.to_string_lossy().into_owned();
+            let builder = EmbeddingLoaderBuilder::new(EmbeddingSpecificConfig::default(), None, Some(id));
+            Ok((builder.build(None), dtype.to_string().to_uppercase()))
+        }
         Source::Gguf(path) => {
             let header = gguf::inspect(path)?;
             let (Some(folder), Some(file)) = (path.parent(), path.file_name()) else {
@@ -156,7 +183,7 @@ fn loader(source: &Source, dtype: ModelDType) -> Result<(Box<dyn Loader>, String
                 vec![file.to_string_lossy().into_owned()],
                 GGUFSpecificConfig::default(),
                 false,
-                None,
+                template,
             );
             Ok((builder.build(), header.quantization))
         }
@@ -165,7 +192,8 @@ fn loader(source: &Source, dtype: ModelDType) -> Result<(Box<dyn Loader>, String
                 Source::Folder(folder) => folder.to_string_lossy().into_owned(),
                 Source::Gguf(_) | Source::Hub(_) => source.default_id(),
             };
-            let builder = NormalLoaderBuilder::new(NormalSpecificConfig::default(), None, None, Some(id), false, None);
+            let builder =
+                NormalLoaderBuilder::new(NormalSpecificConfig::default(), None, None, Some(id), false, template);
             let loader = builder.build(None).map_err(|error| LoadError::new(format!("model: {error:#}")))?;
             Ok((loader, dtype.to_string().to_uppercase()))
         }

@@ -9,31 +9,45 @@
 
 mod chooser;
 mod draw;
+mod embed;
 mod evict;
 mod gguf;
+mod grammar;
 mod load;
 mod prefix;
+mod prompt;
 mod rayon_pool;
 mod request;
+mod shape;
 mod source;
 mod stop;
 mod stream;
+mod template;
+mod thinking;
+mod tokens;
 mod turn;
 mod vocabulary;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mistralrs::core::TokenizationRequest;
-use mistralrs::{MistralRs, NormalRequest, Request};
+use mistralrs::core::ReasoningEffort;
+use mistralrs::{Constraint, MistralRs, NormalRequest, Request, ToolChoice};
 use peerway_openapi::chat::ChatRequest;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use peerway_openapi::completions::CompletionRequest;
+use tokio::sync::mpsc;
 
+pub use embed::MistralEmbedder;
 pub use source::Source;
 
 use super::{Answer, Engine, EngineError, ModelInfo, Stamp};
+use grammar::Grammars;
 use prefix::PrefixCache;
-use request::Translated;
+use prompt::{Conversation, Prompt};
+use request::{Follows, Translated};
+use thinking::{Reactions, Thinking};
+use tokens::Tokenizer;
 use turn::Turns;
 use vocabulary::Vocabulary;
 
@@ -59,6 +73,8 @@ pub struct MistralSettings {
     pub isq: Option<String>,
     /// Finished conversations whose state is kept for their next turn.
     pub prefix_cache: usize,
+    /// A Jinja template for conversations, in place of the model's own. None: the model's own.
+    pub chat_template: Option<PathBuf>,
 }
 
 /// The model could not be loaded. Its text is one line for the operator.
@@ -72,18 +88,29 @@ impl LoadError {
     }
 }
 
-/// Serves one model with mistral.rs.
+/// Loads whatever model it is. Takes from a second to minutes; needs a multi-threaded runtime.
+///
+/// # Errors
+/// `LoadError` where the files are missing, damaged or of a model that mistral.rs does not know.
+pub async fn load(settings: MistralSettings) -> Result<Arc<dyn Engine>, LoadError> {
+    if settings.source.makes_embeddings() {
+        return Ok(Arc::new(MistralEmbedder::load(settings).await?));
+    }
+    Ok(Arc::new(MistralEngine::load(settings).await?))
+}
+
+/// Serves one model that makes text.
 pub struct MistralEngine {
     runner: Arc<MistralRs>,
     model: ModelInfo,
     context: usize,
     vocabulary: Arc<Vocabulary>,
-    follows_tools: bool,
+    follows: Follows,
+    grammars: Grammars,
     prefix: Arc<PrefixCache>,
     turns: Turns,
     concurrency: usize,
-    /// Bounds the prompts being read whose callers may have left already.
-    readers: Arc<Semaphore>,
+    tokenizer: Tokenizer,
 }
 
 impl MistralEngine {
@@ -95,64 +122,120 @@ impl MistralEngine {
         let loaded = load::load(&settings).await?;
         let concurrency = if loaded.mixes_batches { 1 } else { settings.slots.max(1) };
         let mut engine = Self {
+            tokenizer: Tokenizer::new(loaded.runner.clone(), settings.slots),
             runner: loaded.runner,
             model: loaded.model,
             context: loaded.context,
             vocabulary: Arc::new(loaded.vocabulary),
-            follows_tools: false,
+            follows: Follows::default(),
+            grammars: Grammars::new(loaded.grammars),
             prefix: Arc::new(PrefixCache::new(loaded.keeps_prefixes, settings.prefix_cache)),
             turns: Turns::new(concurrency),
             concurrency,
-            readers: Arc::new(Semaphore::new(settings.slots.saturating_mul(2).max(2))),
         };
-        engine.follows_tools = engine.template_shows_tools().await;
-        engine.model.capabilities = request::capabilities(engine.follows_tools);
+        if let Some(path) = &settings.chat_template {
+            template::try_out(&engine.tokenizer, path).await?;
+        }
+        engine.follows = engine.try_template(loaded.thinks).await;
+        engine.model.capabilities = engine.follows.capabilities();
         Ok(engine)
     }
 
-    /// Whether a tool given with the request changes the prompt: templates that know no tools leave them out silently.
-    async fn template_shows_tools(&self) -> bool {
-        let (without, with) = request::tool_probe();
-        match (self.tokens(without).await, self.tokens(with).await) {
-            (Ok(without), Ok(with)) => without != with,
+    /// What changes the prompt: templates leave out silently what they do not know.
+    async fn try_template(&self, thinks: bool) -> Follows {
+        let thinking = |enable, effort| {
+            let thinking = Thinking { enable, effort };
+            Conversation { thinking, ..Prompt::probe() }
+        };
+        let switch = self.differ(thinking(Some(true), None), thinking(Some(false), None)).await;
+        let [low, high] = [ReasoningEffort::Low, ReasoningEffort::High].map(Some);
+        let degree = self.differ(thinking(None, low), thinking(None, high)).await;
+        Follows {
+            tools: self.differ(Prompt::probe(), Prompt::probe().with_a_tool()).await,
+            thinking: Reactions { switch, degree, thinks },
+        }
+    }
+
+    async fn differ(&self, one: Conversation, other: Conversation) -> bool {
+        let one = self.tokenizer.read(Prompt::Chat(one)).await;
+        match (one, self.tokenizer.read(Prompt::Chat(other)).await) {
+            (Ok(one), Ok(other)) => one != other,
             _ => false,
         }
     }
 
-    /// Tokens of the rendered prompt.
-    async fn tokens(&self, prompt: request::Prompt) -> Result<usize, EngineError> {
-        // mistral.rs's engine panics where the asker has left. So the asking is a task of its own that never leaves.
-        let permit = self.readers.clone().acquire_owned().await;
-        let sender = self.sender()?;
-        let (answered, answer) = oneshot::channel();
-        tokio::spawn(async move {
-            let (response, mut tokens) = mpsc::channel(1);
-            let request = TokenizationRequest {
-                text: either::Either::Left(prompt.messages),
-                tools: prompt.tools,
-                add_generation_prompt: true,
-                add_special_tokens: true,
-                enable_thinking: None,
-                reasoning_effort: None,
-                response,
-            };
-            let asked = sender.send(Request::Tokenize(request)).await;
-            let counted = if asked.is_ok() { tokens.recv().await } else { None };
-            let _left = answered.send(counted.map(|counted| counted.map(|tokens| tokens.len())));
-            drop(permit);
-        });
-        match answer.await {
-            Ok(Some(Ok(tokens))) => Ok(tokens),
-            Ok(Some(Err(error))) => {
-                let message = format!("The messages do not fit this model's chat template: {}", first_line(&error));
-                Err(EngineError::bad_param("messages", message))
+    /// Tokens of the prompt, where they fit.
+    async fn measure(&self, prompt: &Prompt) -> Result<usize, EngineError> {
+        let field = prompt.field();
+        let tokens = match prompt {
+            Prompt::Tokens(tokens) => {
+                self.vocabulary.check(tokens, field)?;
+                tokens.len()
             }
-            Ok(None) | Err(_) => Err(EngineError::node(BROKE, "the engine's thread ended while reading a prompt")),
+            other => self.tokenizer.read(other.clone()).await?.len(),
+        };
+        match tokens {
+            0 => Err(EngineError::bad_param(
+                field,
+                "The prompt has no tokens, and this model begins with none by itself.",
+            )),
+            prompt_tokens if prompt_tokens >= self.context => {
+                Err(EngineError::ContextLength { field, prompt_tokens, context_length: self.context })
+            }
+            tokens => Ok(tokens),
         }
     }
 
-    fn sender(&self) -> Result<mpsc::Sender<Request>, EngineError> {
-        self.runner.get_sender(None).map_err(|error| EngineError::node(BROKE, error.to_string()))
+    async fn run(&self, translated: Translated) -> Result<Answer, EngineError> {
+        self.grammars.check(translated.shape.as_ref()).await?;
+        let turn = self.turns.next().await;
+        self.prefix.make_room(&self.runner).await;
+        let prompt_tokens = self.measure(&translated.prompt).await?;
+        let Translated { prompt, sampling, chooser, shape, stops, wants_logprobs, limit, most_calls } = translated;
+        let limit = limit.min(self.context - prompt_tokens);
+        // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
+        let room = limit.saturating_add(SPARE_MESSAGES);
+        let (response, messages) = mpsc::channel(room);
+        let (stamp, tools) = match &prompt {
+            Prompt::Chat(conversation) => (Stamp::new(&self.model.id), conversation.tools.clone()),
+            Prompt::Text(_) | Prompt::Tokens(_) => (Stamp::of_text(&self.model.id), None),
+        };
+        let request = NormalRequest {
+            messages: prompt.into_message(),
+            sampling_params: mistralrs::SamplingParams { max_len: Some(limit), ..sampling },
+            response,
+            return_logprobs: false,
+            is_streaming: true,
+            id: self.runner.next_request_id(),
+            constraint: shape.map_or(Constraint::None, |shape| shape.constraint),
+            suffix: None,
+            // `auto` even where a call is required: mistral.rs fails every answer of a batch where one that must call does
+            // not. The constraint sees to it that it does.
+            tool_choice: tools.is_some().then_some(ToolChoice::Auto),
+            tools,
+            logits_processors: Some(vec![chooser.clone()]),
+            return_raw_logits: false,
+            web_search_options: None,
+            model_id: None,
+            truncate_sequence: false,
+        };
+        tokens::send(&self.runner, Request::Normal(Box::new(request))).await?;
+        Ok(Answer::Stream(stream::chunks(stream::Plan {
+            stamp,
+            messages: turn::relay(messages, turn, room),
+            chooser,
+            vocabulary: self.vocabulary.clone(),
+            stops,
+            wants_logprobs,
+            prompt_tokens,
+            limit,
+            most_calls,
+            prefix: self.prefix.clone(),
+        })))
+    }
+
+    fn serves(&self, model: &str) -> Result<(), EngineError> {
+        if model == self.model.id { Ok(()) } else { Err(EngineError::UnknownModel(model.to_owned())) }
     }
 }
 
@@ -167,56 +250,12 @@ impl Engine for MistralEngine {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError> {
-        if request.model != self.model.id {
-            return Err(EngineError::UnknownModel(request.model));
-        }
-        let wants_logprobs = request.logprobs == Some(true);
-        let limit = request.max_generated().and_then(|limit| usize::try_from(limit.tokens).ok()).unwrap_or(usize::MAX);
-        let translated = Translated::of(request, self.follows_tools)?;
-        let turn = self.turns.next().await;
-        self.prefix.make_room(&self.runner).await;
-        let prompt_tokens = self.tokens(translated.prompt.clone()).await?;
-        if prompt_tokens >= self.context {
-            return Err(EngineError::ContextLength { prompt_tokens, context_length: self.context });
-        }
-        let limit = limit.min(self.context - prompt_tokens);
-        // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
-        let room = limit.saturating_add(SPARE_MESSAGES);
-        let (response, messages) = mpsc::channel(room);
-        let Translated { prompt, sampling, chooser, constraint, tool_choice, stops } = translated;
-        let request = NormalRequest {
-            messages: prompt.to_message(),
-            sampling_params: mistralrs::SamplingParams { max_len: Some(limit), ..sampling },
-            response,
-            return_logprobs: false,
-            is_streaming: true,
-            id: self.runner.next_request_id(),
-            constraint,
-            suffix: None,
-            tools: prompt.tools.clone(),
-            tool_choice,
-            logits_processors: Some(vec![chooser.clone()]),
-            return_raw_logits: false,
-            web_search_options: None,
-            model_id: None,
-            truncate_sequence: false,
-        };
-        let sent = self.sender()?.send(Request::Normal(Box::new(request))).await;
-        sent.map_err(|_closed| EngineError::node(BROKE, "the engine's thread has ended"))?;
-        Ok(Answer::Stream(stream::chunks(stream::Plan {
-            stamp: Stamp::new(&self.model.id),
-            messages: turn::relay(messages, turn, room),
-            chooser,
-            vocabulary: self.vocabulary.clone(),
-            stops,
-            wants_logprobs,
-            prompt_tokens,
-            limit,
-            prefix: self.prefix.clone(),
-        })))
+        self.serves(&request.model)?;
+        self.run(Translated::of_chat(&request, self.follows)?).await
     }
-}
 
-fn first_line(error: &anyhow::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().chars().take(300).collect()
+    async fn complete(&self, request: CompletionRequest) -> Result<Answer, EngineError> {
+        self.serves(&request.model)?;
+        self.run(Translated::of_completion(request)?).await
+    }
 }

@@ -1,187 +1,86 @@
 //! A checked request in mistral.rs's words.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use either::Either;
-use indexmap::IndexMap;
-use mistralrs::{
-    Constraint, Function, MessageContent, RequestMessage, SamplingParams, Tool as MistralTool,
-    ToolChoice as MistralChoice, ToolType,
-};
-use peerway_openapi::chat::{ChatRequest, Message, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolMode};
-use serde_json::{Value, json};
+use mistralrs::SamplingParams;
+use peerway_openapi::chat::ChatRequest;
+use peerway_openapi::completions::CompletionRequest;
 
 use super::EngineError;
 use super::chooser::Chooser;
 use super::draw::Sampling;
-use crate::engine::capability;
-
-/// What the chat template renders.
-#[derive(Clone)]
-pub(super) struct Prompt {
-    pub(super) messages: Vec<IndexMap<String, MessageContent>>,
-    pub(super) tools: Option<Vec<MistralTool>>,
-}
+use super::prompt::Prompt;
+use super::shape::{self, Shape};
+use super::thinking::Reactions;
+use crate::engine::{capability, media};
 
 /// A request in mistral.rs's words.
 pub(super) struct Translated {
     pub(super) prompt: Prompt,
     pub(super) sampling: SamplingParams,
     pub(super) chooser: Arc<Chooser>,
-    pub(super) constraint: Constraint,
-    pub(super) tool_choice: Option<MistralChoice>,
+    /// None: the answer may have any.
+    pub(super) shape: Option<Shape>,
     pub(super) stops: Vec<String>,
+    pub(super) wants_logprobs: bool,
+    /// The caller's limit on tokens.
+    pub(super) limit: usize,
+    /// Tool calls that the answer may have.
+    pub(super) most_calls: usize,
+}
+
+/// What the model's chat template can show.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Follows {
+    pub(super) tools: bool,
+    pub(super) thinking: Reactions,
+}
+
+impl Follows {
+    /// What this engine follows beyond the usual parameters.
+    pub(super) fn capabilities(self) -> Vec<String> {
+        let all = capability::ALL.into_iter().filter(|&name| self.tools || name != capability::TOOLS);
+        all.chain(self.thinking.any().then_some(capability::REASONING_EFFORT)).map(str::to_owned).collect()
+    }
 }
 
 impl Translated {
-    /// Refuses what this engine cannot follow. `follows_tools`: the model's template shows tools.
-    pub(super) fn of(request: ChatRequest, follows_tools: bool) -> Result<Self, EngineError> {
-        if request.n.is_some_and(|n| n != 1) {
-            return Err(EngineError::bad_param("n", "One answer a request: send n requests for n answers."));
+    /// Refuses what this engine and its model cannot follow.
+    pub(super) fn of_chat(request: &ChatRequest, follows: Follows) -> Result<Self, EngineError> {
+        media::refuse(request, false, false)?;
+        let thinking = follows.thinking.follow(request.reasoning_effort)?;
+        let tools = shape::offered_tools(request)?;
+        if !tools.is_empty() && !follows.tools {
+            return Err(EngineError::bad_param("tools", "This model's chat template has no place for tools."));
         }
-        let tools = offered_tools(&request, follows_tools)?;
-        let constraint = constraint(&request, tools.as_deref())?;
+        let shape = shape::of_chat(request, &tools)?;
+        let shown: Vec<_> = tools.iter().map(|(_, tool)| *tool).collect();
+        Self::new(Prompt::of_chat(request, &shown, thinking), request, shape)
+    }
+
+    /// As [`Self::of_chat`].
+    pub(super) fn of_completion(request: CompletionRequest) -> Result<Self, EngineError> {
+        let settings = request.settings();
+        let shape = shape::of_format(settings.response_format.as_ref())?;
+        Self::new(Prompt::of_completion(request)?, &settings, shape)
+    }
+
+    fn new(prompt: Prompt, settings: &ChatRequest, shape: Option<Shape>) -> Result<Self, EngineError> {
+        if settings.choices() != 1 {
+            return Err(EngineError::bad_param("n", "This engine makes one choice at a time; its gate asks for each."));
+        }
+        let limit = settings.max_generated().and_then(|limit| usize::try_from(limit.tokens).ok());
         Ok(Self {
-            prompt: Prompt {
-                messages: request.messages.iter().map(message).collect(),
-                tools: tools.as_deref().map(|tools| tools.iter().map(tool).collect()),
-            },
-            sampling: penalties(&request),
-            chooser: chooser(&request),
-            constraint,
-            // `auto` even where a call is required: mistral.rs fails every answer of a batch where one that must call does
-            // not. The constraint sees to it that it does.
-            tool_choice: tools.is_some().then_some(MistralChoice::Auto),
-            stops: request.stop.map(|stop| stop.0).unwrap_or_default(),
+            prompt,
+            sampling: penalties(settings),
+            chooser: chooser(settings),
+            shape,
+            stops: settings.stop.clone().map(|stop| stop.0).unwrap_or_default(),
+            wants_logprobs: settings.logprobs == Some(true),
+            limit: limit.unwrap_or(usize::MAX),
+            most_calls: if settings.parallel_tool_calls == Some(false) { 1 } else { usize::MAX },
         })
     }
-}
-
-impl Prompt {
-    /// Messages alone.
-    pub(super) fn of(messages: &[Message]) -> Self {
-        Self { messages: messages.iter().map(message).collect(), tools: None }
-    }
-
-    pub(super) fn to_message(&self) -> RequestMessage {
-        RequestMessage::Chat { messages: self.messages.clone(), enable_thinking: None, reasoning_effort: None }
-    }
-}
-
-/// What this engine follows beyond the usual parameters.
-pub(super) fn capabilities(follows_tools: bool) -> Vec<String> {
-    let followed = capability::ALL.into_iter().filter(|&name| follows_tools || name != capability::TOOLS);
-    followed.map(str::to_owned).collect()
-}
-
-/// The same prompt without and with a tool.
-pub(super) fn tool_probe() -> (Prompt, Prompt) {
-    let without = Prompt::of(&[Message::text(Role::User, "probe")]);
-    let function = Function { description: None, name: "probe".to_owned(), parameters: None };
-    let tool = MistralTool { tp: ToolType::Function, function };
-    (without.clone(), Prompt { tools: Some(vec![tool]), ..without })
-}
-
-/// The tools that the model is shown. None: none.
-fn offered_tools(request: &ChatRequest, follows_tools: bool) -> Result<Option<Vec<Tool>>, EngineError> {
-    let tools = request.tools.as_deref().unwrap_or_default();
-    let offered = match &request.tool_choice {
-        Some(ToolChoice::Mode(ToolMode::None)) => Vec::new(),
-        Some(ToolChoice::Mode(ToolMode::Required)) if tools.is_empty() => {
-            return Err(EngineError::bad_param("tool_choice", "A required call needs at least one tool."));
-        }
-        Some(ToolChoice::Named(named)) => {
-            tools.iter().filter(|tool| tool.function.name == named.function.name).cloned().collect()
-        }
-        _ => tools.to_vec(),
-    };
-    if offered.is_empty() {
-        return Ok(None);
-    }
-    if !follows_tools {
-        return Err(EngineError::bad_param("tools", "This model's chat template has no place for tools."));
-    }
-    Ok(Some(offered))
-}
-
-/// The grammar that the answer must follow.
-fn constraint(request: &ChatRequest, tools: Option<&[Tool]>) -> Result<Constraint, EngineError> {
-    let must_call = matches!(request.tool_choice, Some(ToolChoice::Mode(ToolMode::Required) | ToolChoice::Named(_)));
-    let schema = match &request.response_format {
-        None | Some(ResponseFormat::Text) => None,
-        Some(ResponseFormat::JsonObject) => Some(json!({ "type": "object" })),
-        Some(ResponseFormat::JsonSchema { json_schema }) => match &json_schema.schema {
-            Some(schema) => Some(schema.clone()),
-            None => {
-                return Err(EngineError::bad_param("response_format.json_schema.schema", "The schema is missing."));
-            }
-        },
-    };
-    match (tools, schema) {
-        (Some(_), Some(_)) => Err(EngineError::bad_param(
-            "response_format",
-            "This engine cannot offer tools and hold the answer to a format at the same time.",
-        )),
-        (Some(tools), None) if must_call => Ok(Constraint::JsonSchema(call_schema(tools))),
-        (_, Some(schema)) => Ok(Constraint::JsonSchema(schema)),
-        (_, None) => Ok(Constraint::None),
-    }
-}
-
-/// A call of any of these tools, in the form that mistral.rs recognises.
-fn call_schema(tools: &[Tool]) -> Value {
-    let call = |tool: &Tool| {
-        let arguments = tool.function.parameters.clone().map_or(json!({ "type": "object" }), Value::Object);
-        json!({
-            "type": "object",
-            "properties": { "name": { "const": tool.function.name }, "arguments": arguments },
-            "required": ["name", "arguments"],
-            "additionalProperties": false,
-        })
-    };
-    json!({ "anyOf": tools.iter().map(call).collect::<Vec<_>>() })
-}
-
-fn tool(tool: &Tool) -> MistralTool {
-    let parameters = tool.function.parameters.as_ref();
-    MistralTool {
-        tp: ToolType::Function,
-        function: Function {
-            description: tool.function.description.clone(),
-            name: tool.function.name.clone(),
-            parameters: parameters.map(|fields| fields.clone().into_iter().collect::<HashMap<_, _>>()),
-        },
-    }
-}
-
-/// A message as templates read it: the usual role names, text in one piece, arguments of calls as objects.
-fn message(message: &Message) -> IndexMap<String, MessageContent> {
-    let mut fields = IndexMap::new();
-    let mut text = |name: &str, value: String| fields.insert(name.to_owned(), Either::Left(value));
-    text("role", message.role.in_template().to_owned());
-    text("content", message.joined_text());
-    if let Some(name) = &message.name {
-        text("name", name.clone());
-    }
-    if let Some(id) = &message.tool_call_id {
-        text("tool_call_id", id.clone());
-    }
-    if let Some(calls) = message.tool_calls.as_deref().filter(|calls| !calls.is_empty()) {
-        fields.insert("tool_calls".to_owned(), Either::Right(calls.iter().map(tool_call).collect()));
-    }
-    fields
-}
-
-fn tool_call(call: &ToolCall) -> IndexMap<String, Value> {
-    // Templates write arguments with `tojson`; a string would come out quoted twice.
-    let as_written = || Value::String(call.function.arguments.clone());
-    let arguments = serde_json::from_str(&call.function.arguments).unwrap_or_else(|_no_json| as_written());
-    IndexMap::from([
-        ("id".to_owned(), Value::String(call.id.clone())),
-        ("type".to_owned(), Value::String("function".to_owned())),
-        ("function".to_owned(), json!({ "name": call.function.name, "arguments": arguments })),
-    ])
 }
 
 /// What mistral.rs itself applies. A temperature of 0: it then takes the one token that the chooser left possible.
@@ -211,6 +110,9 @@ fn chooser(request: &ChatRequest) -> Arc<Chooser> {
 
 #[cfg(test)]
 mod tests {
+    use mistralrs::Constraint;
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn request(change: &Value) -> ChatRequest {
@@ -219,8 +121,8 @@ mod tests {
         serde_json::from_value(body).unwrap()
     }
 
-    fn refused(change: &Value, follows_tools: bool) -> Option<String> {
-        match Translated::of(request(change), follows_tools) {
+    fn refused(change: &Value, tools: bool) -> Option<String> {
+        match Translated::of_chat(&request(change), Follows { tools, ..Follows::default() }) {
             Err(EngineError::BadRequest { param, .. }) => param,
             Err(other) => panic!("{other}"),
             Ok(_) => None,
@@ -240,29 +142,39 @@ mod tests {
         assert_eq!(refused(&json!({ "n": 2 }), true).as_deref(), Some("n"));
         let no_schema = json!({ "response_format": { "type": "json_schema", "json_schema": { "name": "x" } } });
         assert_eq!(refused(&no_schema, true).as_deref(), Some("response_format.json_schema.schema"));
+        assert_eq!(refused(&json!({ "reasoning_effort": "high" }), true).as_deref(), Some("reasoning_effort"));
+        assert_eq!(refused(&json!({ "reasoning_effort": "none" }), true), None);
+        let picture =
+            json!([{ "type": "text", "text": "x" }, { "type": "image_url", "image_url": { "url": "data:," } }]);
+        let picture = json!({ "messages": [{ "role": "user", "content": picture }] });
+        assert_eq!(refused(&picture, true).as_deref(), Some("messages[0].content[1]"));
     }
 
     #[test]
-    fn a_required_call_becomes_a_grammar() {
-        let tools = json!([{ "type": "function", "function": { "name": "f", "parameters": { "type": "object" } } }]);
-        let translated = Translated::of(request(&json!({ "tools": tools, "tool_choice": "required" })), true).unwrap();
-        let Constraint::JsonSchema(schema) = translated.constraint else { panic!("no schema") };
-        assert_eq!(schema["anyOf"][0]["properties"]["name"]["const"], "f");
+    fn a_required_call_is_of_any_tool_and_a_named_one_of_that_tool() {
+        let grammar = |choice: Value| {
+            let tool = |name: &str| json!({ "type": "function", "function": { "name": name } });
+            let body = json!({ "tools": [tool("f"), tool("g")], "tool_choice": choice });
+            let follows = Follows { tools: true, ..Follows::default() };
+            let shape = Translated::of_chat(&request(&body), follows).unwrap().shape.unwrap();
+            let Constraint::Lark(grammar) = shape.constraint else { panic!("no grammar") };
+            (grammar, shape.parts.into_iter().map(|(field, _)| field).collect::<Vec<_>>())
+        };
+        let (any, fields) = grammar(json!("required"));
+        assert!(any.starts_with("start: call_0 | call_1\n"), "{any}");
+        assert_eq!(fields, ["tools[0].function.parameters", "tools[1].function.parameters"]);
+        let (named, fields) = grammar(json!({ "type": "function", "function": { "name": "g" } }));
+        assert!(named.starts_with("start: call_1\n") && !named.contains("\\\"f\\\""), "{named}");
+        assert_eq!(fields, ["tools[1].function.parameters"]);
     }
 
     #[test]
-    fn messages_are_as_templates_read_them() {
-        let sent = json!({ "messages": [
-            { "role": "developer", "content": [{ "type": "text", "text": "a" }, { "type": "text", "text": "b" }] },
-            { "role": "assistant", "tool_calls": [
-                { "id": "c1", "type": "function", "function": { "name": "f", "arguments": "{\"x\":1}" } }] },
-            { "role": "tool", "tool_call_id": "c1", "content": "done" },
-        ] });
-        let messages = Translated::of(request(&sent), true).unwrap().prompt.messages;
-        assert_eq!(messages[0]["role"], Either::Left("system".to_owned()));
-        assert_eq!(messages[0]["content"], Either::Left("ab".to_owned()));
-        let Either::Right(calls) = &messages[1]["tool_calls"] else { panic!("no calls") };
-        assert_eq!(calls[0]["function"], json!({ "name": "f", "arguments": { "x": 1 } }));
-        assert_eq!(messages[2]["tool_call_id"], Either::Left("c1".to_owned()));
+    fn what_the_template_shows_is_advertised() {
+        assert!(!Follows::default().capabilities().contains(&"tools".to_owned()));
+        let thinking = Reactions { degree: true, ..Reactions::default() };
+        let all = Follows { tools: true, thinking }.capabilities();
+        for name in ["tools", "reasoning_effort", "completions", "response_format"] {
+            assert!(all.contains(&name.to_owned()), "{name}");
+        }
     }
 }

@@ -36,6 +36,12 @@ impl Source {
         if path.exists() || looks_like_a_path { Self::Gguf(path.to_owned()) } else { Self::Hub(model.to_owned()) }
     }
 
+    /// Whether it is a folder with a model that makes embeddings: those name their modules, in the layout of
+    /// sentence-transformers, and those that make text have none.
+    pub(super) fn makes_embeddings(&self) -> bool {
+        matches!(self, Self::Folder(folder) if folder.join("modules.json").is_file())
+    }
+
     /// The public name where the operator gives none.
     #[must_use]
     pub fn default_id(&self) -> String {

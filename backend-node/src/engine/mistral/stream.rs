@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use mistralrs::core::CompletionChunkResponse;
 use mistralrs::{ChatCompletionChunkResponse, Response};
 use peerway_openapi::chat::{
     ChatChunk, Delta, FinishReason, FunctionCallDelta, Logprobs, Role, TokenLogprob, ToolCallDelta, ToolKind,
@@ -11,6 +12,7 @@ use peerway_openapi::chat::{
 };
 use peerway_openapi::usage::Usage;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::chooser::{Chooser, Pick};
 use super::prefix::PrefixCache;
@@ -29,6 +31,8 @@ pub(super) struct Plan {
     pub(super) wants_logprobs: bool,
     pub(super) prompt_tokens: usize,
     pub(super) limit: usize,
+    /// Tool calls that the answer may have; what comes past them is left out.
+    pub(super) most_calls: usize,
     pub(super) prefix: Arc<PrefixCache>,
 }
 
@@ -37,6 +41,8 @@ struct Progress {
     watch: StopWatch,
     ready: VecDeque<Result<ChatChunk, EngineError>>,
     opened: bool,
+    /// The first text has come in.
+    began: bool,
     over: bool,
     /// Picks already shown as log probabilities.
     shown: usize,
@@ -47,8 +53,16 @@ struct Progress {
 /// Reads messages until the answer has ended. Dropping the stream closes the channel, at which the engine stops.
 pub(super) fn chunks(plan: Plan) -> ChunkStream {
     let watch = StopWatch::new(plan.stops.clone());
-    let progress =
-        Progress { plan, watch, ready: VecDeque::new(), opened: false, over: false, shown: 0, held: Vec::new() };
+    let progress = Progress {
+        plan,
+        watch,
+        ready: VecDeque::new(),
+        opened: false,
+        began: false,
+        over: false,
+        shown: 0,
+        held: Vec::new(),
+    };
     stream::unfold(progress, |mut progress| async move {
         while progress.ready.is_empty() && !progress.over {
             let message = progress.plan.messages.recv().await;
@@ -63,6 +77,7 @@ impl Progress {
     fn take_in(&mut self, message: Option<Response>) {
         match message {
             Some(Response::Chunk(chunk)) => self.chunk(chunk),
+            Some(Response::CompletionChunk(chunk)) => self.text(chunk),
             Some(Response::ValidationError(error)) => self.fail(refused(&error.to_string())),
             Some(Response::InternalError(error)) => self.fail(EngineError::node(BROKE, error.to_string())),
             Some(Response::ModelError(error, _)) => self.fail(EngineError::node(BROKE, error)),
@@ -79,19 +94,49 @@ impl Progress {
             self.collect_logprobs(&text);
         }
         if let Some(thoughts) = choice.delta.reasoning_content.filter(|thoughts| !thoughts.is_empty()) {
-            self.send(Delta { reasoning_content: Some(thoughts), ..Delta::default() }, None);
+            self.send(Delta { reasoning_content: Some(thoughts), ..Delta::default() });
         }
-        if passed.stopped {
-            return self.finish(&passed.text, FinishReason::Stop);
+        if let Some(stop) = passed.stopped {
+            return self.finish(&passed.text, FinishReason::Stop, Some(stop));
         }
         if let Some(calls) = choice.delta.tool_calls.filter(|calls| !calls.is_empty()) {
-            self.send(Delta { tool_calls: Some(calls.into_iter().map(tool_call).collect()), ..Delta::default() }, None);
-            return self.finish("", FinishReason::ToolCalls);
+            for (index, call) in (0..).zip(calls.into_iter().take(self.plan.most_calls)) {
+                self.send(Delta { tool_calls: Some(vec![tool_call(index, call)]), ..Delta::default() });
+            }
+            return self.finish("", FinishReason::ToolCalls, None);
         }
-        let reason = match choice.finish_reason.as_deref() {
+        self.go_on(passed.text, choice.finish_reason.as_deref());
+    }
+
+    /// A piece of a text that has no conversation.
+    fn text(&mut self, chunk: CompletionChunkResponse) {
+        let Some(choice) = chunk.choices.into_iter().next() else { return };
+        let text = self.first_space() + &choice.text;
+        let passed = self.watch.push(&text);
+        if self.plan.wants_logprobs {
+            self.collect_logprobs(&text);
+        }
+        match passed.stopped {
+            Some(stop) => self.finish(&passed.text, FinishReason::Stop, Some(stop)),
+            None => self.go_on(passed.text, choice.finish_reason.as_deref()),
+        }
+    }
+
+    /// mistral.rs takes the white space from the beginning of every answer. A text goes on where its prompt ended, and
+    /// there it belongs to it.
+    fn first_space(&mut self) -> String {
+        if std::mem::replace(&mut self.began, true) {
+            return String::new();
+        }
+        self.plan.chooser.pick(0).map_or_else(String::new, |pick| self.plan.vocabulary.leading_space(pick.token))
+    }
+
+    /// Sends text and, where mistral.rs says why it stopped, the end.
+    fn go_on(&mut self, text: String, reason: Option<&str>) {
+        let reason = match reason {
             None => {
-                if !passed.text.is_empty() || !self.opened {
-                    self.send(Delta::text(passed.text), None);
+                if !text.is_empty() || !self.opened {
+                    self.send(Delta::text(text));
                 }
                 return;
             }
@@ -100,8 +145,8 @@ impl Progress {
             Some("tool_calls") => FinishReason::ToolCalls,
             Some(other) => return self.fail(EngineError::node(BROKE, format!("mistral.rs stopped: {other}"))),
         };
-        let rest = passed.text + &self.watch.flush();
-        self.finish(&rest, reason);
+        let rest = text + &self.watch.flush();
+        self.finish(&rest, reason, None);
     }
 
     /// The engine let go without a last message. It does so where the answer ends inside a character.
@@ -109,17 +154,19 @@ impl Progress {
         let rest = self.watch.flush();
         let ended = self.plan.chooser.last().is_some_and(|token| self.plan.vocabulary.is_end(token));
         if ended {
-            self.finish(&rest, FinishReason::Stop);
+            self.finish(&rest, FinishReason::Stop, None);
         } else if self.plan.chooser.count() >= self.plan.limit {
-            self.finish(&rest, FinishReason::Length);
+            self.finish(&rest, FinishReason::Length, None);
         } else {
             self.fail(EngineError::node(BROKE, "the engine let go of the answer before its end"));
         }
     }
 
-    fn finish(&mut self, text: &str, reason: FinishReason) {
+    fn finish(&mut self, text: &str, reason: FinishReason, stop: Option<String>) {
         let delta = if text.is_empty() { Delta::default() } else { Delta::text(text) };
-        self.send(delta, Some(reason));
+        let mut last = self.chunk_of(delta, Some(reason));
+        last.choices[0].stop_reason = stop;
+        self.ready.push_back(Ok(last));
         let count = |tokens: usize| u64::try_from(tokens).unwrap_or(u64::MAX);
         // mistral.rs does not tell how much of the prompt its prefix cache had: none is claimed.
         let usage = Usage::of_tokens(count(self.plan.prompt_tokens), 0, count(self.plan.chooser.count()));
@@ -138,7 +185,12 @@ impl Progress {
         self.plan.messages.close();
     }
 
-    fn send(&mut self, delta: Delta, reason: Option<FinishReason>) {
+    fn send(&mut self, delta: Delta) {
+        let chunk = self.chunk_of(delta, None);
+        self.ready.push_back(Ok(chunk));
+    }
+
+    fn chunk_of(&mut self, delta: Delta, reason: Option<FinishReason>) -> ChatChunk {
         let role = (!std::mem::replace(&mut self.opened, true)).then_some(Role::Assistant);
         let sent = delta.content.as_deref().map_or(0, str::len);
         let mut chunk = self.plan.stamp.piece(Delta { role, ..delta }, reason);
@@ -147,7 +199,7 @@ impl Progress {
             chunk.choices[0].logprobs =
                 (!content.is_empty()).then_some(Logprobs { content: Some(content), refusal: None });
         }
-        self.ready.push_back(Ok(chunk));
+        chunk
     }
 
     /// Notes the log probabilities of the tokens that make up this text. A chunk has one token, or several where a
@@ -201,10 +253,11 @@ impl Progress {
     }
 }
 
-fn tool_call(call: mistralrs::ToolCallResponse) -> ToolCallDelta {
+fn tool_call(index: u32, call: mistralrs::ToolCallResponse) -> ToolCallDelta {
     ToolCallDelta {
-        index: u32::try_from(call.index).unwrap_or_default(),
-        id: Some(call.id),
+        index,
+        // Unique in the conversation, and in OpenAI's form, which some clients look at.
+        id: Some(format!("call_{}", Uuid::new_v4().simple())),
         kind: Some(ToolKind::Function),
         function: Some(FunctionCallDelta { name: Some(call.function.name), arguments: Some(call.function.arguments) }),
     }
@@ -213,8 +266,5 @@ fn tool_call(call: mistralrs::ToolCallResponse) -> ToolCallDelta {
 /// What mistral.rs says of a request that it does not take, as far as the request's fields can be at fault.
 fn refused(error: &str) -> EngineError {
     let error: String = error.lines().next().unwrap_or_default().chars().take(300).collect();
-    if error.contains("Invalid grammar") {
-        return EngineError::bad_param("response_format", format!("The schema cannot be followed: {error}"));
-    }
     EngineError::BadRequest { param: None, message: error }
 }

@@ -5,6 +5,8 @@
 
 mod debug;
 mod directive;
+mod plan;
+mod vector;
 mod words;
 
 use std::sync::Arc;
@@ -13,16 +15,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use peerway_openapi::chat::{ChatChunk, ChatRequest, Delta, FinishReason};
+use peerway_openapi::chat::{ChatChunk, ChatRequest, Delta, FinishReason, ReasoningEffort};
+use peerway_openapi::completions::{CompletionRequest, Prompt};
+use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 use peerway_openapi::usage::Usage;
 use tokio::sync::watch;
 
-use super::{Answer, Engine, EngineError, ModelInfo, Stamp};
+use super::{Answer, Engine, EngineError, ModelInfo, Stamp, capability, media};
 pub use debug::serve_counters;
 use directive::Script;
-
-/// Words of an answer where neither the caller nor a directive says how many.
-const WORDS: u32 = 16;
+use plan::Plan;
 
 /// What the engine has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -80,16 +82,65 @@ impl Engine for ScriptedEngine {
         if request.model != self.model.id {
             return Err(EngineError::UnknownModel(request.model));
         }
-        let mut script = self.script;
+        media::refuse(&request, self.model.can(capability::IMAGE_INPUT), self.model.can(capability::AUDIO_INPUT))?;
         let last = request.messages.last().map(peerway_openapi::chat::Message::joined_text).unwrap_or_default();
-        script.read(&last).map_err(|fault| EngineError::bad_param("messages", fault))?;
+        let mut script = self.script(&last, "messages")?;
+        if request.messages.iter().any(|message| message.media().next().is_some()) {
+            script.say = Some(words::media(&request.messages));
+        }
+        if request.reasoning_effort == Some(ReasoningEffort::None) {
+            script.think = 0;
+        }
+        let seed = words::seed(&request.messages);
+        let prompt = Read { stamp: Stamp::new(&self.model.id), seed, tokens: words::count(&request.messages) };
+        Ok(self.run(prompt, &request, script))
+    }
+
+    async fn complete(&self, request: CompletionRequest) -> Result<Answer, EngineError> {
+        if request.model != self.model.id {
+            return Err(EngineError::UnknownModel(request.model));
+        }
+        let (text, tokens) = match request.prompt.0.as_slice() {
+            [Prompt::Text(text)] => (text.clone(), words::count_text(text)),
+            [Prompt::Tokens(tokens)] => (format!("{tokens:?}"), u64::try_from(tokens.len()).unwrap_or(u64::MAX)),
+            _ => return Err(EngineError::bad_param("prompt", "One prompt at a time.")),
+        };
+        let script = self.script(&text, "prompt")?;
+        let prompt = Read { stamp: Stamp::of_text(&self.model.id), seed: words::seed_text(&text), tokens };
+        Ok(self.run(prompt, &request.settings(), script))
+    }
+
+    async fn embed(&self, request: EmbeddingRequest) -> Result<EmbeddingResponse, EngineError> {
+        if request.model != self.model.id {
+            return Err(EngineError::UnknownModel(request.model));
+        }
+        vector::embed(&request)
+    }
+}
+
+/// A prompt as far as it matters here.
+struct Read {
+    stamp: Stamp,
+    seed: u64,
+    tokens: u64,
+}
+
+impl ScriptedEngine {
+    /// What a text asks for, unless it asks to be refused.
+    fn script(&self, text: &str, field: &str) -> Result<Script, EngineError> {
+        let mut script = self.script.clone();
+        script.read(text).map_err(|fault| EngineError::bad_param(field, fault))?;
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(refusal) = script.refusal(number) {
             self.counters.send_modify(|counters| counters.failed += 1);
             return Err(refusal);
         }
-        let run = Run::new(&self.model.id, &request, script, self.counters.clone());
-        Ok(Answer::Stream(stream::unfold(run, Run::step).boxed()))
+        Ok(script)
+    }
+
+    fn run(&self, prompt: Read, settings: &ChatRequest, script: Script) -> Answer {
+        let run = Run::new(prompt, settings, script, self.counters.clone());
+        Answer::Stream(stream::unfold(run, Run::step).boxed())
     }
 }
 
@@ -97,7 +148,7 @@ impl Engine for ScriptedEngine {
 struct Run {
     stamp: Stamp,
     script: Script,
-    seed: u64,
+    plan: Plan,
     prompt_tokens: u64,
     asked_for: u32,
     said: u32,
@@ -114,14 +165,18 @@ enum Stage {
 }
 
 impl Run {
-    fn new(model: &str, request: &ChatRequest, script: Script, counters: Arc<watch::Sender<Counters>>) -> Self {
+    fn new(prompt: Read, settings: &ChatRequest, script: Script, counters: Arc<watch::Sender<Counters>>) -> Self {
         counters.send_modify(|counters| counters.running += 1);
-        let wanted = script.tokens.unwrap_or(WORDS);
-        let limit = request.max_generated().map_or(u32::MAX, |limit| limit.tokens);
+        let most_calls = if settings.parallel_tool_calls == Some(false) { 1 } else { usize::MAX };
+        // Another seed, other words; none, always the same ones.
+        let seed = settings.seed.map_or(prompt.seed, |seed| prompt.seed.rotate_left(17) ^ seed.cast_unsigned());
+        let plan = Plan::new(&script, seed, most_calls);
+        let wanted = plan.length();
+        let limit = settings.max_generated().map_or(u32::MAX, |limit| limit.tokens);
         Self {
-            stamp: Stamp::new(model),
-            seed: words::seed(&request.messages),
-            prompt_tokens: words::count(&request.messages),
+            stamp: prompt.stamp,
+            plan,
+            prompt_tokens: prompt.tokens,
             asked_for: wanted.min(limit),
             said: 0,
             stage: Stage::Words,
@@ -146,7 +201,7 @@ impl Run {
                 if self.script.die_after.is_some_and(|after| self.said >= after) {
                     return self.fail("The engine died, as it was told to.");
                 }
-                let delta = Delta { role: self.role(), ..Delta::text(words::word(self.seed, self.said)) };
+                let delta = Delta { role: self.role(), ..self.plan.piece(self.said).unwrap_or_default() };
                 self.said += 1;
                 self.counters.send_modify(|counters| counters.words += 1);
                 Some((Ok(self.stamp.piece(delta, None)), self))
@@ -154,9 +209,17 @@ impl Run {
             Stage::Finish if self.script.error_finish => self.fail("The engine failed at its end, as it was told to."),
             Stage::Finish => {
                 self.stage = Stage::Usage;
-                let reason = if self.script.cut_short { FinishReason::Length } else { FinishReason::Stop };
+                let reason = match self.script.cut_short {
+                    true => FinishReason::Length,
+                    false if self.plan.calls() => FinishReason::ToolCalls,
+                    false => FinishReason::Stop,
+                };
                 let delta = Delta { role: self.role(), ..Delta::default() };
-                Some((Ok(self.stamp.piece(delta, Some(reason))), self))
+                let mut last = self.stamp.piece(delta, Some(reason));
+                if reason == FinishReason::Stop {
+                    last.choices[0].stop_reason.clone_from(&self.script.stop_reason);
+                }
+                Some((Ok(last), self))
             }
             Stage::Usage => {
                 self.stage = Stage::Over;

@@ -3,7 +3,9 @@
 //! Each is a space and one of the commonest English words, which the usual byte-pair tokenizers hold as one token, so
 //! that a gateway that counts for itself comes to the same number.
 
-use peerway_openapi::chat::Message;
+use std::fmt::Write;
+
+use peerway_openapi::chat::{ContentPart, Message};
 
 const WORDS: [&str; 32] = [
     " the", " of", " and", " to", " in", " is", " that", " for", " it", " as", " was", " with", " be", " by", " on",
@@ -13,14 +15,22 @@ const WORDS: [&str; 32] = [
 
 /// A number that is the same for the same conversation, on every machine and in every version: FNV-1a.
 pub(super) fn seed(messages: &[Message]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for message in messages {
-        let text = message.joined_text();
-        for byte in message.role.in_template().bytes().chain([0]).chain(text.bytes()).chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    hash
+    messages.iter().fold(BEGIN, |hash, message| {
+        let hash = hashed(hash, message.role.in_template());
+        hashed(hash, &message.joined_text())
+    })
+}
+
+/// The same of a text.
+pub(super) fn seed_text(text: &str) -> u64 {
+    hashed(BEGIN, text)
+}
+
+const BEGIN: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn hashed(hash: u64, text: &str) -> u64 {
+    let bytes = text.bytes().chain([0]);
+    bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The word at a place of the answer: splitmix64 over seed and place.
@@ -35,6 +45,43 @@ pub(super) fn word(seed: u64, place: u32) -> &'static str {
 
 /// Words of the conversation: what this engine calls prompt tokens.
 pub(super) fn count(messages: &[Message]) -> u64 {
-    let words: usize = messages.iter().map(|message| message.joined_text().split_whitespace().count()).sum();
-    u64::try_from(words).unwrap_or(u64::MAX)
+    messages.iter().map(|message| count_text(&message.joined_text())).sum()
+}
+
+/// Words of a text.
+pub(super) fn count_text(text: &str) -> u64 {
+    u64::try_from(text.split_whitespace().count()).unwrap_or(u64::MAX)
+}
+
+/// What pictures and recordings a conversation has, and the bytes of each.
+pub(super) fn media(messages: &[Message]) -> String {
+    let mut told = String::new();
+    for part in messages.iter().flat_map(Message::media) {
+        let (kind, base64) = match part {
+            ContentPart::ImageUrl { image_url } => {
+                ("image", image_url.url.split_once(";base64,").map_or("", |(_, data)| data))
+            }
+            ContentPart::InputAudio { input_audio } => ("audio", input_audio.data.as_str()),
+            _ => continue,
+        };
+        let letters = base64.trim_end_matches('=').len();
+        let gap = if told.is_empty() { "" } else { ", " };
+        // Writing to a String does not fail. Four letters are three bytes.
+        let _written = write!(told, "{gap}{kind} of {} bytes", letters * 3 / 4);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_with_their_bytes() {
+        let message = r#"{"role":"user","content":[
+            {"type":"image_url","image_url":{"url":"data:image/png;base64,AAECAw=="}},
+            {"type":"text","text":"x"},
+            {"type":"input_audio","input_audio":{"data":"AAEC","format":"wav"}}]}"#;
+        assert_eq!(media(&[serde_json::from_str(message).unwrap()]), "image of 4 bytes, audio of 3 bytes");
+    }
 }

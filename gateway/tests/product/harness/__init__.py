@@ -3,8 +3,9 @@
 from .gateway import Account, Gateway
 from .node import Node, ScriptedNode
 from .process import Service, free_port, wait_until
-from .world import REAL_MODEL, World
+from .world import EMBEDDER, EMBEDDER_PRICE, REAL_ASK, REAL_MODEL, SCRIPTED_ASK, Market, World
 
 __all__ = [
-    "REAL_MODEL", "Account", "Gateway", "Node", "ScriptedNode", "Service", "World", "free_port", "wait_until",
+    "EMBEDDER", "EMBEDDER_PRICE", "REAL_ASK", "REAL_MODEL", "SCRIPTED_ASK",
+    "Account", "Gateway", "Market", "Node", "ScriptedNode", "Service", "World", "free_port", "wait_until",
 ]

@@ -13,6 +13,16 @@ def body(directives: str, **changes) -> dict:
     return {"model": "scripted", "messages": [{"role": "user", "content": f"Please. {directives}"}], **changes}
 
 
+def call(name: str, **arguments: object) -> str:
+    """The directive to call a tool."""
+    return f"[[tool={name}:{json.dumps(arguments, separators=(',', ':'))}]]"
+
+
+def say(text: str) -> str:
+    """The directive to answer with exactly this text."""
+    return f"[[say={text}]]"
+
+
 def post(account: Account, directives: str = "", **changes) -> httpx.Response:
     """The answer, whole, whatever its status."""
     url = f"{account.gateway.url}/v1/chat/completions"

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import openai
 
-from .process import Service, free_port
+from .process import Service, free_port, wait_until
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,26 @@ class Account:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
 
+    def with_secret(self, secret: str) -> "Account":
+        """The same account, asked with another key or with a token."""
+        return replace(self, key=secret)
+
+    def request(self, method: str, path: str, json: object = None, **headers: str) -> httpx.Response:
+        """One answer, whole, whatever its status. Underscores in names of headers stand for dashes."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"{self.gateway.url}{path}"
+        return httpx.request(method, url, headers={**self.headers, **named}, json=json, timeout=60)
+
     def show(self) -> dict:
         return self.gateway.cli("account", "show", self.id)
+
+    def wait_until_spent(self, granted: int, nanos: int) -> None:
+        """Waits until exactly this is gone of what was granted, and nothing is set aside."""
+        left = granted - nanos
+        wait_until(
+            f"{nanos} of {granted} nano-USD are spent",
+            lambda: self.balance() == {"posted": left, "held": 0, "available": left},
+        )
 
     def balance(self) -> dict[str, int]:
         """Nano-USD: posted, held, available."""
@@ -78,15 +96,19 @@ class Gateway:
         assert done.returncode == 0, f"peerway {' '.join(arguments)}: {done.stderr}"
         return json.loads(done.stdout)
 
-    def account(self, usd: str) -> Account:
-        """A new account with this much credit."""
+    def account(self, usd: str, *key_flags: str) -> Account:
+        """A new account with this much credit, and a key with these flags."""
         account = self.cli("account", "create", "test")["id"]
         self.cli("credit", "grant", account, usd)
-        key = self.cli("key", "create", account)
+        return self.key(account, *key_flags)
+
+    def key(self, account: str, *flags: str) -> Account:
+        """The account as one meets it who holds a new key of it."""
+        key = self.cli("key", "create", account, *flags)
         return Account(self, account, key["secret"], key["id"])
 
-    def sell(self, model: str, gguf: str) -> None:
-        self.cli("model", "add", model, "--gguf", gguf)
+    def sell(self, model: str, gguf: str, *flags: str) -> None:
+        self.cli("model", "add", model, "--gguf", gguf, *flags)
 
     def nodes(self) -> list[dict]:
         return self.cli("node", "list")

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from .gateway import Gateway
-from .process import Service, free_port
+from .process import Service, free_port, wait_until
 
 
 class Node:
@@ -55,12 +55,20 @@ class Node:
 class ScriptedNode(Node):
     """A node whose engine does as the messages say, and counts what it did."""
 
-    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str):
+    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str, model: str = "scripted"):
         self.counters_url = f"http://127.0.0.1:{free_port()}/"
         super().__init__(
-            binary, folder, name, gateway, "--engine", "scripted", "--model-id", "scripted",
+            binary, folder, name, gateway, "--engine", "scripted", "--model-id", model,
             "--script-counters", self.counters_url.removeprefix("http://").rstrip("/"), *flags,
         )
 
     def counters(self) -> dict[str, int]:
         return httpx.get(self.counters_url, timeout=2).json()
+
+    def at_rest(self) -> dict[str, int]:
+        """What it has done, once nothing that was asked before still runs."""
+        return wait_until("nothing runs", lambda: self._counters_at_rest())
+
+    def _counters_at_rest(self) -> dict[str, int] | None:
+        counters = self.counters()
+        return counters if counters["running"] == 0 else None

@@ -1,11 +1,29 @@
 """Everything a test starts, in one folder, and its orderly end."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from .gateway import Gateway
 from .node import Node, ScriptedNode
 
 REAL_MODEL = "smollm2-135m-instruct"
+EMBEDDER = "scripted-embeddings"
+# USD per million tokens read and written, each another, so that a cost tells what it was made of.
+REAL_ASK = ("0.05", "0.10")
+SCRIPTED_ASK = ("10", "1000")
+EMBEDDER_PRICE = "20"
+# The demo model's own template, and what it lacks: tools. Both ends need it: the gateway counts what the node renders.
+WITH_TOOLS = ("--chat-template", str(Path(__file__).parent / "tools.jinja"))
+
+
+@dataclass(frozen=True)
+class Market:
+    """A gateway with a node that does as it is told, one that makes vectors, and one with the real model."""
+
+    gateway: Gateway
+    scripted: ScriptedNode
+    embedder: ScriptedNode
+    real: Node
 
 
 class World:
@@ -33,12 +51,31 @@ class World:
         made.launch()
         return made
 
-    def scripted(self, name: str, gateway: Gateway, *flags: str) -> ScriptedNode:
+    def scripted(self, name: str, gateway: Gateway, *flags: str, model: str = "scripted") -> ScriptedNode:
         """A node with the scripted engine, serving."""
-        made = ScriptedNode(self.binaries["scripted"], self.folder, name, gateway, *flags)
+        made = ScriptedNode(self.binaries["scripted"], self.folder, name, gateway, *flags, model=model)
         self.nodes.append(made)
         made.start()
         return made
+
+    def embedder(self, gateway: Gateway) -> ScriptedNode:
+        """A node that makes vectors of any text, serving."""
+        gateway.sell(EMBEDDER, self.gguf)
+        flags = ("--model-kind", "embeddings", "--price-input", EMBEDDER_PRICE)
+        return self.scripted("embedder", gateway, *flags, model=EMBEDDER)
+
+    def market(self, *flags: str) -> Market:
+        """A gateway with a node of each kind."""
+        gateway = self.gateway(*flags)
+        gateway.sell(REAL_MODEL, self.gguf, *WITH_TOOLS)
+        asks = ("--price-input", REAL_ASK[0], "--price-output", REAL_ASK[1])
+        real = self.mistral("real", gateway, *asks, *WITH_TOOLS)
+        asks = ("--price-input", SCRIPTED_ASK[0], "--price-output", SCRIPTED_ASK[1])
+        can = ("--capability", "image_input", "--capability", "reasoning_effort")
+        scripted = self.scripted("scripted", gateway, *asks, *can, "--slots", "16")
+        embedder = self.embedder(gateway)
+        real.wait_until_serving()
+        return Market(gateway, scripted, embedder, real)
 
     def close(self) -> None:
         try:

@@ -1,0 +1,51 @@
+//! `GET /v1/models`, `/v1/models/{id}` and `/v1/models/{id}/endpoints`: the catalog and the live market.
+
+mod describe;
+mod endpoints;
+mod pricing;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use peerway_openapi::models::ModelList;
+use peerway_openapi::{ApiError, ErrorKind};
+use serde::Serialize;
+
+use crate::Gateway;
+
+pub(crate) use pricing::usd_per_million;
+
+/// What a path ends with that asks for the nodes behind a model.
+const ENDPOINTS: &str = "/endpoints";
+
+/// `GET /v1/models`.
+pub async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
+    let models = gateway.catalog.list();
+    respond(&ModelList::of(models.iter().map(|model| describe::model(&gateway, model)).collect()))
+}
+
+/// `GET /v1/models/{id}` and `GET /v1/models/{id}/endpoints`. The id may contain slashes, so that no router can tell the
+/// two apart.
+pub async fn show(State(gateway): State<Arc<Gateway>>, Path(path): Path<String>) -> Response {
+    if let Some(model) = gateway.catalog.get(&path) {
+        return respond(&describe::model(&gateway, &model));
+    }
+    let behind = path.strip_suffix(ENDPOINTS).and_then(|id| gateway.catalog.get(id));
+    match behind {
+        Some(model) => respond(&endpoints::of(&gateway, &model)),
+        None => {
+            let message = "There is no such model here. GET /v1/models lists those there are.";
+            ApiError::new(ErrorKind::ModelNotFound, message).at("model").response().map(Body::from)
+        }
+    }
+}
+
+fn respond(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(_) => ApiError::new(ErrorKind::Internal, "The list could not be written.").response().map(Body::from),
+    }
+}

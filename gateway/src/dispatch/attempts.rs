@@ -1,0 +1,104 @@
+//! The nodes that are left to try for a request, and what became of those before.
+
+use std::time::Instant;
+
+use peerway_openapi::{ApiError, ErrorKind};
+use tracing::{info, warn};
+
+use crate::route::Pick;
+
+/// How an attempt ended that led to no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// This node cannot serve now; another may. Its own fault or not.
+    Node {
+        /// It had no room, which is no fault.
+        busy: bool,
+        /// For the log.
+        why: String,
+    },
+    /// No node will serve this request: it is the caller's mistake.
+    Request(ApiError),
+}
+
+impl Failed {
+    pub(super) fn node(why: impl std::fmt::Display) -> Self {
+        Self::Node { busy: false, why: why.to_string() }
+    }
+}
+
+/// The nodes that are left to try.
+#[derive(Debug)]
+pub struct Attempts {
+    picks: std::vec::IntoIter<Pick>,
+    tried: usize,
+    /// Every node so far had no room; none failed.
+    all_busy: bool,
+}
+
+impl Attempts {
+    /// All of them, the best first.
+    #[must_use]
+    pub fn new(picks: Vec<Pick>) -> Self {
+        Self { picks: picks.into_iter(), tried: 0, all_busy: true }
+    }
+
+    /// Whether none is left.
+    #[must_use]
+    pub fn are_used_up(&self) -> bool {
+        self.picks.len() == 0
+    }
+
+    /// Nodes tried so far.
+    #[must_use]
+    pub fn tried(&self) -> usize {
+        self.tried
+    }
+
+    /// The next node to try.
+    pub(super) fn next(&mut self) -> Option<Pick> {
+        let pick = self.picks.next()?;
+        self.tried += 1;
+        Some(pick)
+    }
+
+    /// A node began to answer.
+    pub(super) fn answered(pick: &Pick, asked: Instant) {
+        metrics::counter!("peerway_attempts_total", "result" => "answered").increment(1);
+        metrics::histogram!("peerway_first_token_seconds").record(asked.elapsed());
+        pick.candidate.stats().record_success();
+    }
+
+    /// A node did not. The caller's own mistake ends the search.
+    pub(super) fn failed(&mut self, pick: &Pick, failed: Failed) -> Result<(), ApiError> {
+        let node = pick.candidate.peer_id();
+        match failed {
+            Failed::Request(error) => {
+                metrics::counter!("peerway_attempts_total", "result" => "refused").increment(1);
+                return Err(error);
+            }
+            Failed::Node { busy: true, why } => {
+                metrics::counter!("peerway_attempts_total", "result" => "busy").increment(1);
+                info!(%node, why, "node is busy; trying the next");
+            }
+            Failed::Node { busy: false, why } => {
+                metrics::counter!("peerway_attempts_total", "result" => "failed").increment(1);
+                warn!(%node, why, "node failed before its answer began; trying the next");
+                pick.candidate.stats().record_failure();
+                self.all_busy = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the caller is told when no node is left.
+    pub(super) fn error(&self) -> ApiError {
+        let tried = self.tried;
+        if self.all_busy {
+            let message = format!("All {tried} nodes that were tried are busy. Try again.");
+            return ApiError::new(ErrorKind::NoHealthyNode, message);
+        }
+        let message = format!("None of the {tried} nodes that were tried answered. You were not charged; try again.");
+        ApiError::new(ErrorKind::NodeFailed, message)
+    }
+}

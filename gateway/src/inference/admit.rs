@@ -1,0 +1,96 @@
+//! From a request to the nodes that may serve it and the credit that is set aside for it.
+
+use std::sync::Arc;
+
+use peerway_billing::{IdError, OperatorId, Price, RequestId as BillingId};
+use peerway_openapi::ApiError;
+
+use super::estimate::Estimate;
+use super::{Caller, refusals};
+use crate::catalog::CatalogModel;
+use crate::meter::{Bill, Seller};
+use crate::route::{Need, Pick, Requirement, rank};
+
+/// Credit set aside, and who may earn it.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The nodes to try, the best first.
+    pub(super) picks: Vec<Pick>,
+    /// The highest price that may be paid, whichever of them serves.
+    pub(super) dearest: Price,
+    /// The bill, with the hold in it: dropped unpaid it gives the hold back.
+    pub(super) bill: Bill,
+}
+
+/// The model that callers name so, if this one may use it.
+pub(super) fn model(caller: &Caller, id: &str) -> Result<Arc<CatalogModel>, ApiError> {
+    let model = caller.gateway.catalog.get(id).ok_or_else(|| refusals::model_not_found(id))?;
+    Ok(model)
+}
+
+/// Picks nodes and holds what the dearest of them may cost.
+pub(super) async fn admit(
+    caller: &Caller,
+    model: &CatalogModel,
+    estimate: &Estimate,
+    requirements: &[Requirement],
+) -> Result<Admission, ApiError> {
+    let Caller { gateway, principal, id, .. } = caller;
+    let snapshot = gateway.peers.directory().snapshot();
+    let need = Need {
+        prompt: estimate.longest_prompt,
+        completion: estimate.completion,
+        requirements,
+        price_cap: model.price_cap,
+        now_ms: gateway.peers.directory().now_ms(),
+    };
+    let picks = rank(snapshot.candidates(&model.card.id), &need, &[])
+        .map_err(|refusal| refusals::no_node(refusal, &model.card.id, estimate))?;
+    let dearest = dearest(&picks);
+    let amount = estimate
+        .amount(&dearest, gateway.fee)
+        .map_err(|cause| refusals::internal("a request's price does not fit the ledger", &cause))?;
+    let request =
+        BillingId::new(id.to_string()).map_err(|cause| refusals::internal("a request id is no id", &cause))?;
+    let hold = gateway.till.admit(request, &principal.account, amount).await;
+    let hold = hold.map_err(|refusal| refusals::not_admitted(&refusal))?;
+    let bill = Bill::new(hold, principal.key.clone(), model.card.id.clone(), gateway.fee, estimate);
+    Ok(Admission { picks, dearest, bill })
+}
+
+/// The highest price that this request may pay, whichever of the picks serves it.
+fn dearest(picks: &[Pick]) -> Price {
+    picks.iter().fold(Price::default(), |dearest, pick| Price {
+        input: dearest.input.max(pick.price.input),
+        cached_input: dearest.cached_input.max(pick.price.cached_input),
+        output: dearest.output.max(pick.price.output),
+    })
+}
+
+/// Who sells what a picked node delivers.
+pub(super) fn seller(pick: &Pick) -> Result<Seller, ApiError> {
+    let node = pick.candidate.peer_id().to_string();
+    let operator =
+        payee(pick.candidate.operator(), &node).map_err(|cause| refusals::internal("a peer id is no id", &cause))?;
+    Ok(Seller { node, operator, price: pick.price })
+}
+
+/// Who is paid: the operator that the node names, or the node itself where it names none or one that no account can
+/// have. A name is a node's own word, so a bad one must not cost the caller an answer.
+fn payee(operator: Option<&str>, node: &str) -> Result<OperatorId, IdError> {
+    operator.map_or_else(|| OperatorId::new(node), |name| OperatorId::new(name).or_else(|_| OperatorId::new(node)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_an_unusable_operator_is_paid_itself() {
+        let paid = |operator| payee(operator, "12D3KooW").unwrap().to_string();
+        assert_eq!(paid(Some("alice")), "alice");
+        for unusable in [None, Some("two words"), Some("\u{e4}")] {
+            assert_eq!(paid(unusable), "12D3KooW", "{unusable:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One request on its way: admitted, sent to one node after the other until one answers, and metered.
+//!
+//! What is in doubt between two steps is settled by a guard: the bill gives its hold back unless it is captured, and the
+//! answer settles its bill when it is dropped. So a generation may be dropped anywhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use peerway_billing::{TokenCount, affordable_completion};
+use peerway_openapi::chat::{Assembler, ChatCompletion};
+use peerway_openapi::{ApiError, ErrorKind};
+
+use super::admit::{self, Admission};
+use super::estimate::Estimate;
+use super::headers::{self, Served};
+use super::{Ask, Caller, Work, internal};
+use crate::catalog::CatalogModel;
+use crate::dispatch::{Attempts, Dispatched, Most, Timeouts, dispatch};
+use crate::media;
+use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step};
+
+/// An admitted request.
+#[derive(Debug)]
+pub struct Generation {
+    caller: Caller,
+    ask: Ask,
+    model: Arc<CatalogModel>,
+    /// The request as nodes get it.
+    sent: Bytes,
+    attempts: Attempts,
+    /// Tokens of the prompt, as the gateway counts them.
+    prompt_tokens: u64,
+    /// The most tokens of one answer, as the credit reaches.
+    limit: u64,
+    choices: u64,
+    bill: Bill,
+    gateway_time: Duration,
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Who serves and at which price.
+    pub headers: HeaderMap,
+    /// The answer, counted while it passes.
+    pub answer: MeteredAnswer,
+}
+
+impl Generation {
+    /// Estimates, picks and admits.
+    ///
+    /// # Errors
+    /// Whatever rules the request out. Nothing is held then.
+    pub async fn admit(caller: Caller, mut ask: Ask) -> Result<Self, ApiError> {
+        let config = &caller.gateway.config;
+        let model = admit::model(&caller, ask.work.model())?;
+        if let Work::Chat(request) = &mut ask.work {
+            media::settle(request, caller.gateway.fetcher.as_ref()).await?;
+        }
+        let estimate = Estimate::of(&ask, &model, config.default_max_tokens)?;
+        let requirements = ask.work.requirements();
+        let Admission { picks, dearest, bill } = admit::admit(&caller, &model, &estimate, &requirements).await?;
+        let prompt = TokenCount::new(estimate.most_prompt(), 0, 0);
+        let affordable = affordable_completion(&dearest, caller.gateway.fee, prompt, bill.held());
+        let limit = (affordable / estimate.choices).min(estimate.completion);
+        let sent = ask.work.for_nodes(limit).map_err(|cause| internal("a request could not be written", &cause))?;
+        let gateway_time = caller.came.elapsed();
+        metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
+        let attempts = Attempts::new(picks);
+        Ok(Self {
+            caller,
+            ask,
+            model,
+            sent,
+            attempts,
+            prompt_tokens: estimate.prompt,
+            limit,
+            choices: estimate.choices,
+            bill,
+            gateway_time,
+        })
+    }
+
+    /// Tokens of the prompt, as the gateway counts them.
+    #[must_use]
+    pub fn prompt_tokens(&self) -> u64 {
+        self.prompt_tokens
+    }
+
+    /// Tries nodes until one begins to answer.
+    ///
+    /// # Errors
+    /// The caller's own mistake where a node names one; otherwise that all are busy or failed.
+    pub async fn begin(&mut self) -> Result<Begun, ApiError> {
+        let gateway = &self.caller.gateway;
+        let timeouts = Timeouts { first_token: Duration::from_secs(gateway.config.first_token_timeout_s) };
+        let form = self.ask.work.form();
+        let most = Most { tokens: self.limit, answers: self.choices };
+        let client = gateway.peers.client();
+        let dispatched = dispatch(client, &mut self.attempts, (form, most), &self.sent, timeouts).await?;
+        let Dispatched { pick, answer, queue_ms, failed_attempts } = dispatched;
+        let seller = admit::seller(&pick)?;
+        let headers = headers::of(&Served {
+            node: &seller.node,
+            price: &pick.price,
+            queue_ms: queue_ms.unwrap_or(0),
+            gateway_time: self.gateway_time,
+            attempts: failed_attempts + 1,
+        });
+        let count = AnswerCount::new(&self.model.counter(), self.choices, self.limit);
+        let name = Name { id: self.caller.id, model: self.model.card.id.clone(), prefix: form.id_prefix() };
+        let patience = Duration::from_secs(gateway.config.next_token_timeout_s);
+        let bill = self.bill.take();
+        let answer = MeteredAnswer::new(answer, seller, bill, count, name, (self.ask.delivery, patience));
+        Ok(Begun { headers, answer })
+    }
+
+    /// The whole answer, with its usage. The caller sees nothing before its end, so an answer that breaks costs nothing,
+    /// and another node may still give one.
+    ///
+    /// # Errors
+    /// As [`Self::begin`], and the last node's failure.
+    pub async fn whole(mut self) -> Result<(HeaderMap, ChatCompletion), ApiError> {
+        debug_assert_eq!(self.ask.delivery, Delivery::Whole);
+        loop {
+            let Begun { headers, mut answer } = self.begin().await?;
+            match assemble(&mut answer).await {
+                Ok(completion) => return Ok((headers, completion)),
+                Err(error) if self.attempts.are_used_up() => return Err(error),
+                Err(_) => self.bill = answer.take_bill(),
+            }
+        }
+    }
+}
+
+async fn assemble(answer: &mut MeteredAnswer) -> Result<ChatCompletion, ApiError> {
+    let mut assembler = Assembler::default();
+    loop {
+        match answer.next().await {
+            Some(Step::Chunk(chunk)) => assembler.push(chunk),
+            Some(Step::Broken(error)) => return Err(error),
+            None => return Err(ApiError::new(ErrorKind::NodeFailed, "The node's answer ended early. Try again.")),
+            Some(Step::End(usage)) => {
+                let whole = assembler.finish();
+                let whole = whole.map_err(|cause| internal("an answer ended without its end", &cause))?;
+                let provider = answer.head().provider.clone();
+                return Ok(ChatCompletion { usage: Some(usage), provider, ..whole });
+            }
+        }
+    }
+}

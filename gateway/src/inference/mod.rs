@@ -1,0 +1,80 @@
+//! The life of one request to a model, whichever API it came through.
+//!
+//! An endpoint parses its own request and says two things: what it asks of a model, in one form for all ([`Ask`]), and in
+//! which words the answer is told ([`peerway_openapi::Dialect`]). Everything between is here and the same for all, so that
+//! no API can forget to hold credit, to count, or to stop a node whose caller has left:
+//!
+//! | file | step |
+//! | --- | --- |
+//! | `ask` | what is asked, and what a node must be able to do for it |
+//! | `estimate` | how many tokens it may take |
+//! | `admit` | the nodes to try, and credit set aside: no hold, no request |
+//! | `generation` | one node after the other, until one answers; counted and billed while it passes |
+//! | `reply` | the answer in the caller's words, whole or streamed |
+//! | `embed` | the same for embeddings, which have no answer that grows |
+
+mod admit;
+mod ask;
+mod embed;
+mod estimate;
+mod generation;
+mod headers;
+mod refusals;
+mod reply;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use peerway_openapi::chat::ChatRequest;
+use peerway_openapi::{ApiError, ErrorKind};
+
+use crate::Gateway;
+use crate::auth::Principal;
+use crate::layers::RequestId;
+
+pub use ask::{Ask, Work};
+pub use embed::embed;
+pub use estimate::Estimate;
+pub use generation::Generation;
+pub use reply::{answer, begin_stream, event_stream};
+
+pub(crate) use refusals::internal;
+
+/// Tokens of a conversation, as the gateway counts them. `bytes` of its request: large ones are counted where it does not
+/// keep other requests waiting.
+///
+/// # Errors
+/// `ModelNotFound`, or `InvalidRequest` where the model's chat template refuses the messages.
+pub fn count_prompt(caller: &Caller, request: &ChatRequest, bytes: usize) -> Result<u64, ApiError> {
+    let model = admit::model(caller, &request.model)?;
+    estimate::off_the_threads(bytes, || ask::count_chat(request, &model))
+}
+
+/// Who asks, under which name the request is known, and when it came.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The gateway that was asked.
+    pub gateway: Arc<Gateway>,
+    /// Who pays, and what they may do.
+    pub principal: Arc<Principal>,
+    /// The request's name.
+    pub id: RequestId,
+    /// When it came.
+    pub came: std::time::Instant,
+}
+
+impl FromRequestParts<Arc<Gateway>> for Caller {
+    type Rejection = axum::response::Response;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Self::Rejection> {
+        let found = (parts.extensions.get::<Arc<Principal>>(), parts.extensions.get::<RequestId>());
+        let (Some(principal), Some(id)) = found else {
+            // The layers that put them there stand before every route that has a caller.
+            let error = ApiError::new(ErrorKind::Internal, "The gateway made a mistake. You were not charged.");
+            return Err(error.response().map(axum::body::Body::from));
+        };
+        let (principal, id) = (Arc::clone(principal), *id);
+        Ok(Self { gateway: Arc::clone(gateway), principal, id, came: std::time::Instant::now() })
+    }
+}

@@ -1,0 +1,59 @@
+//! What a caller is told where a request cannot be served, and what the operator's log is told of it.
+
+use peerway_billing::{AdmitError, Nanos};
+use peerway_openapi::{ApiError, ErrorKind};
+use tracing::error;
+
+use super::estimate::Estimate;
+use crate::route::Refusal;
+
+pub(super) fn model_not_found(id: &str) -> ApiError {
+    let shown: String = id.chars().take(128).collect();
+    let message = format!("There is no model `{shown}` here. GET /v1/models lists those there are.");
+    ApiError::new(ErrorKind::ModelNotFound, message).at("model")
+}
+
+/// No node was picked.
+pub(super) fn no_node(refusal: Refusal, id: &str, estimate: &Estimate) -> ApiError {
+    let message = match refusal {
+        Refusal::NotOffered => format!("No node serves `{id}` at the moment. Try again."),
+        Refusal::TooDear => format!("Every node that serves `{id}` asks more than this gateway pays. Try again."),
+        Refusal::NoneHealthy => format!("No node that serves `{id}` is healthy at the moment. Try again."),
+        Refusal::Incapable(requirement) => {
+            let message = format!("No node that serves `{id}` follows `{}`.", requirement.capability);
+            return ApiError::new(ErrorKind::NoEndpointMatches, message).at(requirement.field);
+        }
+        Refusal::ContextTooShort => {
+            let message = format!("The prompt has {} tokens, more than any node serves.", estimate.longest_prompt);
+            return ApiError::new(ErrorKind::ContextLengthExceeded, message).at("messages");
+        }
+    };
+    ApiError::new(ErrorKind::NoHealthyNode, message)
+}
+
+/// No credit was set aside.
+pub(super) fn not_admitted(refusal: &AdmitError) -> ApiError {
+    match refusal {
+        AdmitError::Insufficient { needed, available } => insufficient_credit(*needed, *available),
+        AdmitError::Frozen(_) => {
+            ApiError::new(ErrorKind::AccountFrozen, "This account is frozen. Ask who runs this gateway.")
+        }
+        cause => {
+            error!(%cause, "a request could not be admitted");
+            ApiError::new(ErrorKind::LedgerUnavailable, "Credit cannot be checked at the moment. Try again.")
+        }
+    }
+}
+
+fn insufficient_credit(needed: Nanos, available: Nanos) -> ApiError {
+    let message = format!(
+        "This request may cost {needed} and {available} of credit is available. Add credit, or lower max_tokens."
+    );
+    ApiError::new(ErrorKind::InsufficientCredit, message)
+}
+
+/// A fault of ours.
+pub(crate) fn internal(what: &str, cause: &dyn std::fmt::Display) -> ApiError {
+    error!(%cause, what, "a fault of the gateway");
+    ApiError::new(ErrorKind::Internal, "The gateway made a mistake. You were not charged; try again.")
+}

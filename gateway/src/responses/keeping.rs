@@ -1,0 +1,100 @@
+//! A dialect that puts its response into the store when it ends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use peerway_billing::AccountId;
+use peerway_openapi::chat::{ChatChunk, ChatCompletion};
+use peerway_openapi::dialect::Unwritable;
+use peerway_openapi::responses::{InputItem, Response, ResponsesDialect};
+use peerway_openapi::usage::Usage;
+use peerway_openapi::{ApiError, Dialect};
+use tracing::error;
+
+use super::store::{ResponseStore, Stored};
+
+/// Where a response is kept, and what it answers.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// The store.
+    pub store: Arc<ResponseStore>,
+    /// Whose response it is.
+    pub account: AccountId,
+    /// What was asked.
+    pub input: Vec<InputItem>,
+}
+
+/// Tells a response, and keeps it. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    inner: Arc<Mutex<ResponsesDialect>>,
+    /// None: the caller does not want it to be kept.
+    keep: Option<Keep>,
+}
+
+impl Keep {
+    /// Keeps a response as it stands.
+    pub fn put(&self, response: Response) {
+        let stored = Stored { response, input: self.input.clone() };
+        if let Err(cause) = self.store.put(&self.account, &stored) {
+            error!(%cause, response = %stored.response.id, "a response could not be kept");
+        }
+    }
+}
+
+impl Keeping {
+    /// Tells with this dialect. `keep`: None where it is not to be kept.
+    #[must_use]
+    pub fn new(inner: ResponsesDialect, keep: Option<Keep>) -> Self {
+        Self { inner: Arc::new(Mutex::new(inner)), keep }
+    }
+
+    /// The response as it stands.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        self.inner.lock().response().clone()
+    }
+
+    /// Changes its state, and keeps it so.
+    pub fn change(&self, change: impl FnOnce(&mut ResponsesDialect)) -> Response {
+        change(&mut self.inner.lock());
+        self.keep_it();
+        self.response()
+    }
+
+    fn keep_it(&self) {
+        if let Some(keep) = &self.keep {
+            keep.put(self.response());
+        }
+    }
+}
+
+// What ends a response is kept before the caller learns of its end: its next request may go on from it.
+impl Dialect for Keeping {
+    fn whole(&mut self, answer: ChatCompletion) -> Result<Bytes, Unwritable> {
+        let told = self.inner.lock().whole(answer);
+        self.keep_it();
+        told
+    }
+
+    fn open(&mut self) -> Result<Bytes, Unwritable> {
+        self.inner.lock().open()
+    }
+
+    fn piece(&mut self, chunk: ChatChunk) -> Result<Bytes, Unwritable> {
+        self.inner.lock().piece(chunk)
+    }
+
+    fn end(&mut self, usage: Usage) -> Result<Bytes, Unwritable> {
+        let told = self.inner.lock().end(usage);
+        self.keep_it();
+        told
+    }
+
+    fn broken(&mut self, error: &ApiError) -> Result<Bytes, Unwritable> {
+        let told = self.inner.lock().broken(error);
+        self.keep_it();
+        told
+    }
+}

@@ -1,0 +1,181 @@
+//! Responses that are made in the background.
+//!
+//! Each is work without a caller: it is recorded event by event, so that any number of callers may read along, from any
+//! event on; and it can be cancelled, which stops the node as a caller that leaves does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use peerway_billing::AccountId;
+use peerway_openapi::responses::{Response, ResponsesDialect};
+use peerway_openapi::{ApiError, ErrorKind};
+use tokio_util::sync::CancellationToken;
+
+use super::Keeping;
+use crate::idempotency::Recording;
+use crate::work::Work;
+
+/// Responses that are made at a time.
+const MOST: usize = 1000;
+/// How long the events of one that has ended can be read again.
+const READABLE_FOR: Duration = Duration::from_secs(600);
+/// Ended ones whose events can be read again.
+const READABLE: u64 = 1000;
+
+/// One response that is being made, or was a moment ago.
+#[derive(Debug, Clone)]
+pub struct Running {
+    account: AccountId,
+    telling: Keeping,
+    /// Its events; the place of each is its sequence number.
+    events: Arc<Recording>,
+    cancel: CancellationToken,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Background {
+    running: Arc<Mutex<HashMap<String, Running>>>,
+    ended: Cache<String, Running>,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        let ended = Cache::builder().max_capacity(READABLE).time_to_live(READABLE_FOR).build();
+        Self { running: Arc::default(), ended }
+    }
+}
+
+impl Background {
+    /// Makes a response in the background. `frames` are its events as they come, made by `telling`.
+    ///
+    /// # Errors
+    /// `Overloaded` where too many are being made.
+    pub fn begin(
+        &self,
+        work: &Work,
+        account: AccountId,
+        telling: Keeping,
+        frames: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Result<Running, ApiError> {
+        let id = telling.response().id;
+        let (events, cancel) = (Recording::begin(), CancellationToken::new());
+        let entry = Running { account, telling, events, cancel };
+        {
+            let mut running = self.running.lock();
+            if running.len() >= MOST {
+                let message = "This gateway makes too many responses in the background already. Try again.";
+                return Err(ApiError::new(ErrorKind::Overloaded, message));
+            }
+            running.insert(id.clone(), entry.clone());
+        }
+        let guard = Ended { id, running: Arc::clone(&self.running), ended: self.ended.clone(), entry: entry.clone() };
+        work.begin(async move {
+            let made = record(frames, &guard.entry.events);
+            tokio::select! {
+                () = made => {}
+                () = guard.entry.cancel.cancelled() => {}
+            }
+            drop(guard);
+        });
+        Ok(entry)
+    }
+
+    /// The response of this account, if it is being made or was a moment ago.
+    #[must_use]
+    pub fn get(&self, account: &AccountId, id: &str) -> Option<Running> {
+        let running = self.running.lock().get(id).cloned();
+        running.or_else(|| self.ended.get(id)).filter(|running| running.account == *account)
+    }
+
+    /// Forgets one that is deleted.
+    pub fn forget(&self, account: &AccountId, id: &str) {
+        if let Some(running) = self.get(account, id) {
+            running.cancel();
+            self.ended.invalidate(id);
+        }
+    }
+}
+
+impl Running {
+    /// The response as it stands.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        self.telling.response()
+    }
+
+    /// Stops it, if it still runs; answers how it stands then.
+    pub fn cancel(&self) -> Response {
+        let response = if self.response().status.is_over() {
+            self.response()
+        } else {
+            self.telling.change(ResponsesDialect::cancel)
+        };
+        self.cancel.cancel();
+        response
+    }
+
+    /// Its events from the one of this sequence number on, also those still to come.
+    pub fn events(&self, from: usize) -> impl Stream<Item = Bytes> + Send + 'static {
+        self.events.frames(from).filter_map(|frame| async { frame.ok() })
+    }
+}
+
+/// Tidies up once, also where the gateway stops in the middle.
+struct Ended {
+    id: String,
+    running: Arc<Mutex<HashMap<String, Running>>>,
+    ended: Cache<String, Running>,
+    entry: Running,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if !self.entry.response().status.is_over() {
+            let error = ApiError::new(ErrorKind::ShuttingDown, "The gateway stopped before this response was made.");
+            self.entry.telling.change(|telling| telling.fail(&error));
+        }
+        self.entry.events.end(false);
+        self.ended.insert(self.id.clone(), self.entry.clone());
+        self.running.lock().remove(&self.id);
+    }
+}
+
+/// Notes every event by itself: frames may hold several, and comments are none.
+async fn record(frames: impl Stream<Item = Bytes>, events: &Recording) {
+    let mut frames = std::pin::pin!(frames);
+    while let Some(frames) = frames.next().await {
+        for event in split(&frames) {
+            events.push(event);
+        }
+    }
+}
+
+/// The events of a frame. An event ends with an empty line, and none holds one: JSON has no line breaks in it.
+fn split(frame: &Bytes) -> Vec<Bytes> {
+    let mut events = Vec::new();
+    let mut rest = frame.clone();
+    while let Some(end) = rest.windows(2).position(|pair| pair == b"\n\n") {
+        let event = rest.split_to(end + 2);
+        if !event.starts_with(b":") {
+            events.push(event);
+        }
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_what_ends_with_an_empty_line() {
+        let frame = Bytes::from_static(b": keep-alive\n\nevent: a\ndata: {}\n\nevent: b\ndata: {}\n\n");
+        assert_eq!(split(&frame), ["event: a\ndata: {}\n\n", "event: b\ndata: {}\n\n"]);
+    }
+}
