@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use http::{Request, Response};
 use peerway_openapi::{ApiError, ErrorKind};
@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::idempotency::answer_once;
-use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, require_key};
+use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, limit_rate, require_inference, require_key};
 use crate::{Gateway, api};
 
 /// The whole HTTP service.
@@ -49,10 +49,15 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/messages", post(api::messages::create))
         .route("/v1/messages/count_tokens", post(api::messages::count_tokens))
         // Behind the key, because a name is of one account; before all work, because it is to be done once.
-        .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once));
-    let paid = inference
-        .route("/v1/models", get(api::models::list))
-        .route("/v1/models/{*id}", get(api::models::show))
+        .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once))
+        // Before names are looked at: an answer that is given again is asked for again.
+        .route_layer(from_fn_with_state(Arc::clone(gateway), limit_rate))
+        // Who may not ask at all is not told how fast.
+        .route_layer(from_fn(require_inference));
+    let read =
+        Router::new().route("/v1/models", get(api::models::list)).route("/v1/models/{*id}", get(api::models::show));
+    let known = inference
+        .merge(read)
         // Who asks, before anything of the body is read.
         .route_layer(from_fn_with_state(Arc::clone(gateway), require_key));
     let open = Router::new()
@@ -63,7 +68,8 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/docs", get(api::document::enter))
         .route("/docs/", get(api::document::index))
         .route("/docs/{*path}", get(api::document::asset));
-    paid.merge(open)
+    known
+        .merge(open)
         .method_not_allowed_fallback(|| async {
             refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.")
         })
