@@ -15,12 +15,12 @@ use axum::routing::{get, post};
 use http::{Request, Response};
 use peerway_openapi::{ApiError, ErrorKind};
 use tower::ServiceBuilder;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, option_layer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::idempotency::answer_once;
-use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, limit_rate, require_inference, require_key};
+use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, cors, limit_rate, require_inference, require_key};
 use crate::{Gateway, api};
 
 /// The whole HTTP service.
@@ -33,6 +33,8 @@ pub fn http_service(gateway: &Arc<Gateway>) -> HttpService {
         .layer(RequestIdLayer)
         // Outside all that can refuse, so that each refusal is counted and logged.
         .layer(AccessLogLayer)
+        // Outside all that can refuse as well: a page that may not read a refusal cannot tell its user why.
+        .layer(option_layer(cors(&gateway.config.cors_origins)))
         // A fault of ours becomes a 500 in OpenAI's shape, and is logged above.
         .layer(CatchPanicLayer::custom(answer_panic))
         // Before any work: what does not fit is refused while it is still cheap.
