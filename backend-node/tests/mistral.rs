@@ -5,13 +5,21 @@
 mod common;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use common::{demo_model, text};
 use futures::{StreamExt, TryStreamExt};
+use http_body_util::{BodyExt, Full};
 use peerway_node::engine::mistral::{MistralEngine, MistralSettings, Source};
-use peerway_node::engine::{Answer, ChunkStream, Engine, EngineError};
-use peerway_openapi::chat::{ChatChunk, ChatRequest, FinishReason, Role, TokenLogprob};
+use peerway_node::engine::{Answer, ChunkStream, Engine, EngineError, Gate, GatedEngine};
+use peerway_node::service::{NodeService, ServiceLimits};
+use peerway_openapi::chat::{
+    Assembler, ChatChunk, ChatCompletion, ChatRequest, FinishReason, Role, TokenLogprob, ToolKind,
+};
+use peerway_openapi::completions::CompletionRequest;
+use peerway_openapi::sse::Decoder;
 use peerway_openapi::usage::Usage;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -32,6 +40,11 @@ fn settings(model: &Path) -> MistralSettings {
 
 /// A question that the model answers well at temperature 0: "The answer to this classic math problem is 4."
 const SUM: &str = "What is 2 plus 2?";
+
+/// The demo model with this chat template.
+fn with_template(path: &str) -> MistralSettings {
+    MistralSettings { chat_template: Some(path.into()), ..settings(&demo_model()) }
+}
 
 /// One engine for all tests of a process.
 async fn engine() -> &'static MistralEngine {
@@ -59,12 +72,16 @@ async fn stream(engine: &MistralEngine, content: &str, change: &Value) -> ChunkS
 struct Said {
     text: String,
     finish: FinishReason,
+    stop_reason: Option<String>,
     usage: Usage,
     logprobs: Vec<TokenLogprob>,
 }
 
 async fn ask(content: &str, change: &Value) -> Said {
-    let chunks: Vec<ChatChunk> = stream(engine().await, content, change).await.try_collect().await.unwrap();
+    told(&stream(engine().await, content, change).await.try_collect::<Vec<ChatChunk>>().await.unwrap())
+}
+
+fn told(chunks: &[ChatChunk]) -> Said {
     let choices = chunks.iter().flat_map(|chunk| &chunk.choices);
     let finish: Vec<_> = choices.clone().filter_map(|choice| choice.finish_reason).collect();
     assert_eq!(finish.len(), 1);
@@ -72,8 +89,9 @@ async fn ask(content: &str, change: &Value) -> Said {
     let last = chunks.last().unwrap();
     assert!(last.choices.is_empty());
     Said {
-        text: text(&chunks),
+        text: text(chunks),
         finish: finish[0],
+        stop_reason: choices.clone().find_map(|choice| choice.stop_reason.clone()),
         usage: last.usage.clone().unwrap(),
         logprobs: choices.filter_map(|choice| choice.logprobs.clone()?.content).flatten().collect(),
     }
@@ -102,8 +120,9 @@ async fn a_stop_text_ends_the_answer_and_is_no_part_of_it() {
     let whole = ask(question, &json!({})).await.text;
     let stop: String = whole.chars().skip(12).take(4).collect();
     let expected = whole.split_once(&stop).unwrap().0;
-    let said = ask(question, &json!({ "stop": ["never said", stop], "logprobs": true })).await;
+    let said = ask(question, &json!({ "stop": ["never said", &stop], "logprobs": true })).await;
     assert_eq!((said.text.as_str(), said.finish), (expected, FinishReason::Stop));
+    assert_eq!(said.stop_reason.as_deref(), Some(stop.as_str()));
     let shown: Vec<u8> = said.logprobs.iter().flat_map(|token| token.bytes.clone().unwrap()).collect();
     assert!(expected.as_bytes().starts_with(&shown), "{:?}", String::from_utf8_lossy(&shown));
 }
@@ -148,14 +167,40 @@ async fn a_schema_is_followed() {
     let said = ask("Name a city.", &json!({ "response_format": format, "max_tokens": 64 })).await;
     let answer: Value = serde_json::from_str(&said.text).unwrap();
     assert!(["Rome", "Oslo"].contains(&answer["city"].as_str().unwrap()), "{answer}");
+}
 
-    let broken = json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": { "type": "nonsense" } } });
-    let mut refused = stream(engine().await, "x", &json!({ "response_format": broken })).await;
-    let error = refused.next().await.unwrap().unwrap_err();
-    assert!(
-        matches!(&error, EngineError::BadRequest { param: Some(param), .. } if param == "response_format"),
-        "{error}"
-    );
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_and_a_grammar_are_followed() {
+    let regex = json!({ "type": "regex", "regex": "(red|green)/[0-9]{2} ok" });
+    let said = ask("Name a colour.", &json!({ "response_format": regex })).await;
+    let rest = said.text.strip_prefix("red/").or_else(|| said.text.strip_prefix("green/")).unwrap().to_owned();
+    let (digits, end) = rest.split_at(2);
+    assert!(digits.chars().all(|digit| digit.is_ascii_digit()) && end == " ok", "{}", said.text);
+    assert_eq!(said.finish, FinishReason::Stop);
+
+    let grammar = json!({ "type": "grammar", "grammar": "start: \"<\" word \">\"\nword: /[a-c]{3}/" });
+    let said = ask("Say something.", &json!({ "response_format": grammar })).await;
+    let word = said.text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap();
+    assert!(word.len() == 3 && word.chars().all(|letter| ('a'..='c').contains(&letter)), "{word}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_compiled_is_refused_by_its_name_and_costs_nobody_else() {
+    let schema = json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": { "type": "nonsense" } } });
+    let cases = [
+        (schema, "response_format.json_schema.schema"),
+        (json!({ "type": "regex", "regex": "(unclosed" }), "response_format.regex"),
+        (json!({ "type": "regex", "regex": "((a{1000}){1000}){1000}" }), "response_format.regex"),
+        (json!({ "type": "grammar", "grammar": "start: nowhere" }), "response_format.grammar"),
+        (json!({ "type": "grammar", "grammar": "%%%" }), "response_format.grammar"),
+    ];
+    for (format, field) in cases {
+        let change = json!({ "response_format": format });
+        let error = engine().await.chat(asking("x", &change)).await.err().unwrap();
+        assert!(matches!(&error, EngineError::BadRequest { param: Some(param), .. } if param == field), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+    assert!(ask(SUM, &json!({})).await.text.contains("problem is 4"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,6 +211,204 @@ async fn what_cannot_be_followed_is_refused() {
     assert_eq!(refused(json!({ "model": "other" })).await, EngineError::UnknownModel("other".to_owned()));
     let long = engine().await.chat(asking(&"word ".repeat(9000), &json!({}))).await.err().unwrap();
     assert!(matches!(long, EngineError::ContextLength { context_length: 8192, .. }), "{long}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_choices_are_those_that_their_seeds_give_alone() {
+    let engine: Arc<dyn Engine> = Arc::new(MistralEngine::load(settings(&demo_model())).await.unwrap());
+    let gated = GatedEngine::new(engine, Gate::new(1, 0));
+    let question = "Write a poem about a stone.";
+    let change = json!({ "temperature": 1.2, "max_tokens": 12, "seed": 40 });
+    let mut wanted = change.clone();
+    wanted["n"] = json!(3);
+    let Ok(Answer::Stream(chunks)) = gated.chat(asking(question, &wanted)).await else { panic!("no stream") };
+    let mut assembler = Assembler::default();
+    chunks.try_for_each(|chunk| std::future::ready(Ok(assembler.push(chunk)))).await.unwrap();
+    let whole = assembler.finish().unwrap();
+    let mut completion_tokens = 0;
+    for (choice, seed) in whole.choices.iter().zip(40..) {
+        let mut alone = change.clone();
+        alone["seed"] = json!(seed);
+        let alone = ask(question, &alone).await;
+        assert_eq!(choice.message.content.as_deref(), Some(alone.text.as_str()));
+        completion_tokens += alone.usage.completion_tokens;
+        assert_eq!(whole.usage.as_ref().unwrap().prompt_tokens, alone.usage.prompt_tokens);
+    }
+    assert_eq!((whole.choices.len(), whole.usage.unwrap().completion_tokens), (3, completion_tokens));
+}
+
+async fn complete(change: &Value) -> Result<Said, EngineError> {
+    let mut body = json!({ "model": "m", "prompt": "The capital of France is", "temperature": 0, "max_tokens": 8 });
+    body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let request: CompletionRequest = serde_json::from_value(body).unwrap();
+    request.validate().unwrap();
+    match engine().await.complete(request).await? {
+        Answer::Stream(chunks) => Ok(told(&chunks.try_collect::<Vec<ChatChunk>>().await?)),
+        Answer::Whole(_) => panic!("not streamed"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raw_prompt_is_gone_on_with_where_it_ends() {
+    let said = complete(&json!({})).await.unwrap();
+    // No template, so the text goes on in the middle of a sentence, beginning with the space before the next word.
+    assert!(said.text.starts_with(" Paris"), "{}", said.text);
+    assert_eq!((said.usage.prompt_tokens, said.usage.completion_tokens), (5, 8));
+    assert_eq!(said.finish, FinishReason::Length);
+    // " The capital of France is" in SmolLM2's vocabulary.
+    let tokens = complete(&json!({ "prompt": [504, 3575, 282, 4649, 314] })).await.unwrap();
+    assert_eq!((tokens.text, tokens.usage.prompt_tokens), (said.text.clone(), 5));
+
+    let stopped = complete(&json!({ "stop": [said.text.chars().skip(3).take(4).collect::<String>()] })).await.unwrap();
+    assert_eq!((stopped.finish, stopped.text.as_str()), (FinishReason::Stop, " Pa"));
+    let likely = complete(&json!({ "logprobs": 2 })).await.unwrap().logprobs;
+    assert_eq!((likely.len(), likely[0].token.as_str(), likely[0].top_logprobs.len()), (8, " Paris", 2));
+    let shaped = complete(&json!({ "response_format": { "type": "regex", "regex": " [A-Z]{3}" } })).await.unwrap();
+    assert!(shaped.text.len() == 4 && shaped.text.trim() == &shaped.text[1..], "{}", shaped.text);
+    let seeded = json!({ "seed": 3, "temperature": 1.5 });
+    assert_eq!(complete(&seeded).await.unwrap().text, complete(&seeded).await.unwrap().text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_the_model_cannot_read_is_refused() {
+    let cases = [json!([49_152]), json!([1, u32::MAX]), json!("")];
+    for prompt in cases {
+        let error = complete(&json!({ "prompt": prompt })).await.err().unwrap();
+        assert!(matches!(&error, EngineError::BadRequest { param: Some(param), .. } if param == "prompt"), "{error}");
+    }
+    let long = complete(&json!({ "prompt": "word ".repeat(9000) })).await.err().unwrap();
+    assert!(matches!(long, EngineError::ContextLength { field: "prompt", .. }), "{long}");
+    assert!(complete(&json!({})).await.is_ok());
+}
+
+/// The demo model with a template that knows tools, and a switch for thinking.
+async fn calling() -> &'static MistralEngine {
+    static ENGINE: OnceCell<MistralEngine> = OnceCell::const_new();
+    let load = || async { MistralEngine::load(with_template("tests/chatml-tools.jinja")).await.unwrap() };
+    ENGINE.get_or_init(load).await
+}
+
+fn tools() -> Value {
+    let parameters = json!({ "type": "object", "required": ["place"], "additionalProperties": false,
+        "properties": { "place": { "$ref": "#/$defs/place" } }, "$defs": { "place": { "enum": ["Rome", "Oslo"] } } });
+    let tool = |name: &str, parameters: &Value| json!({ "type": "function", "function": { "name": name, "description": "It does.", "parameters": parameters } });
+    let count = json!({ "type": "object", "required": ["count"], "additionalProperties": false,
+        "properties": { "count": { "type": "integer", "minimum": 3, "maximum": 5 } } });
+    json!([tool("weather", &parameters), tool("dice", &count)])
+}
+
+async fn call(change: &Value) -> (Vec<ChatChunk>, ChatCompletion) {
+    let mut all = json!({ "tools": tools(), "max_tokens": 64 });
+    all.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let chunks: Vec<ChatChunk> =
+        stream(calling().await, "What is the weather in Oslo?", &all).await.try_collect().await.unwrap();
+    let mut assembler = Assembler::default();
+    chunks.iter().cloned().for_each(|chunk| assembler.push(chunk));
+    (chunks, assembler.finish().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_required_and_a_named_call_match_their_schemas() {
+    let named = |name: &str| json!({ "type": "function", "function": { "name": name } });
+    let mut ids = Vec::new();
+    for choice in [json!("required"), named("weather"), named("dice")] {
+        let (chunks, whole) = call(&json!({ "tool_choice": choice, "parallel_tool_calls": false })).await;
+        assert_eq!(whole.choices[0].finish_reason, FinishReason::ToolCalls);
+        assert_eq!(whole.choices[0].message.content, None);
+        let calls = whole.choices[0].message.tool_calls.clone().unwrap();
+        assert_eq!(calls.len(), 1);
+        let function = &calls[0].function;
+        let arguments: Value = serde_json::from_str(&function.arguments).unwrap();
+        match function.name.as_str() {
+            "weather" => assert!(["Rome", "Oslo"].contains(&arguments["place"].as_str().unwrap()), "{arguments}"),
+            "dice" => assert!((3..=5).contains(&arguments["count"].as_i64().unwrap()), "{arguments}"),
+            other => panic!("{other}"),
+        }
+        if choice != "required" {
+            assert_eq!(choice["function"]["name"], function.name.as_str());
+        }
+        let opening = chunks.iter().find_map(|chunk| chunk.choices.first()?.delta.tool_calls.clone()).unwrap();
+        assert_eq!((opening[0].index, opening[0].kind), (0, Some(ToolKind::Function)));
+        assert!(calls[0].id.starts_with("call_"), "{}", calls[0].id);
+        ids.push(calls[0].id.clone());
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_are_shown_or_hidden_as_the_caller_chooses() {
+    let (_, hidden) = call(&json!({ "tool_choice": "none" })).await;
+    assert!(hidden.choices[0].message.tool_calls.is_none());
+    let (_, shown) = call(&json!({ "tool_choice": "auto", "max_tokens": 4 })).await;
+    let prompt_tokens = |whole: &ChatCompletion| whole.usage.as_ref().unwrap().prompt_tokens;
+    assert!(prompt_tokens(&shown) > prompt_tokens(&hidden) + 50);
+
+    let broken =
+        json!([tools()[0], { "type": "function", "function": { "name": "f", "parameters": { "type": "x" } } }]);
+    let change = json!({ "tools": broken, "tool_choice": "required" });
+    let error = calling().await.chat(asking("x", &change)).await.err().unwrap();
+    let EngineError::BadRequest { param, .. } = &error else { panic!("{error}") };
+    assert_eq!(param.as_deref(), Some("tools[1].function.parameters"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_can_be_told_not_to_think_says_so() {
+    let engine = calling().await;
+    let capabilities = engine.models().remove(0).capabilities;
+    assert!(capabilities.contains(&"reasoning_effort".to_owned()) && capabilities.contains(&"tools".to_owned()));
+    let prompt_tokens = async |effort: &str| {
+        let change = json!({ "reasoning_effort": effort, "max_tokens": 1 });
+        let chunks: Vec<ChatChunk> = stream(engine, SUM, &change).await.try_collect().await.unwrap();
+        chunks.last().unwrap().usage.as_ref().unwrap().prompt_tokens
+    };
+    // The template writes an empty line where the model is not to think.
+    assert!(prompt_tokens("none").await > prompt_tokens("high").await);
+    let plain = self::engine().await;
+    assert!(plain.chat(asking("x", &json!({ "reasoning_effort": "none", "max_tokens": 1 }))).await.is_ok());
+    let error = plain.chat(asking("x", &json!({ "reasoning_effort": "low" }))).await.err().unwrap();
+    assert!(matches!(&error, EngineError::BadRequest { param: Some(param), .. } if param == "reasoning_effort"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streamed_or_whole_an_answer_is_the_same() {
+    let engine: Arc<dyn Engine> = Arc::new(MistralEngine::load(settings(&demo_model())).await.unwrap());
+    let gated = Arc::new(GatedEngine::new(engine, Gate::new(1, 4)));
+    let service = NodeService::new(gated, ServiceLimits::default());
+    for (path, change) in [
+        ("/v1/chat/completions", json!({ "messages": [{ "role": "user", "content": SUM }] })),
+        ("/v1/completions", json!({ "prompt": "The capital of France is" })),
+    ] {
+        let mut texts = Vec::new();
+        for is_stream in [true, false] {
+            let mut body = json!({ "model": "m", "temperature": 0, "max_tokens": 12, "stream": is_stream });
+            body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            let body = Full::new(Bytes::from(body.to_string()));
+            let response = service.handle(http::Request::post(path).body(body).unwrap()).await;
+            assert_eq!(response.status(), 200);
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            texts.push(text_in(&bytes, is_stream));
+        }
+        assert_eq!(texts[0], texts[1]);
+        assert!(texts[0].len() > 10, "{}", texts[0]);
+    }
+}
+
+/// The text of the first choice, of a chat or a completion.
+fn text_in(body: &[u8], is_stream: bool) -> String {
+    let of = |json: &[u8]| {
+        let value: Value = serde_json::from_slice(json).unwrap();
+        let choice = &value["choices"][0];
+        let parts = [&choice["text"], &choice["message"]["content"], &choice["delta"]["content"]];
+        parts.into_iter().filter_map(Value::as_str).collect::<String>()
+    };
+    if !is_stream {
+        return of(body);
+    }
+    let mut decoder = Decoder::new(1 << 20);
+    decoder.push(body);
+    let events = std::iter::from_fn(|| decoder.next_event().unwrap());
+    events.filter(|event| event.as_ref() != b"[DONE]").map(|event| of(&event)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,6 +479,11 @@ async fn files_that_are_no_model_are_named_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.gguf");
     let whole = std::fs::read(demo_model()).unwrap();
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let cases = [
         (settings(&path), "truncated"),
@@ -244,6 +492,10 @@ async fn files_that_are_no_model_are_named_in_one_line() {
         (MistralSettings { context: Some(9000), ..settings(&demo_model()) }, "8192"),
         (MistralSettings { dtype: Some("f12".to_owned()), ..settings(&demo_model()) }, "--dtype f12"),
         (MistralSettings { isq: Some("q8_0".to_owned()), ..settings(&demo_model()) }, "--isq"),
+        (with_template("nowhere.jinja"), "nowhere.jinja"),
+        (with_template(&written("x.txt", "{{ messages }}")), ".jinja"),
+        (with_template(&written("empty.jinja", "hello")), "messages"),
+        (with_template(&written("broken.jinja", "{% for message in messages %}")), "broken.jinja"),
     ];
     for (settings, named) in cases {
         let message = MistralEngine::load(settings).await.err().unwrap().to_string();
@@ -257,6 +509,11 @@ async fn the_model_is_described_as_it_is() {
     assert_eq!((model.id.as_str(), model.context_length, model.quantization.as_str()), ("m", 8192, "Q8_0"));
     let hash = "sha256:2bee9587dc93d258aac88b8abefe479bea465140b6a6ca5da1eba52463be2c3d";
     assert_eq!(model.weights_hash.as_deref(), Some(hash));
-    assert!(!model.capabilities.contains(&"tools".to_owned()));
+    for name in ["tools", "reasoning_effort", "embeddings", "image_input"] {
+        assert!(!model.capabilities.contains(&name.to_owned()), "{name}");
+    }
+    for name in ["completions", "response_format"] {
+        assert!(model.capabilities.contains(&name.to_owned()), "{name}");
+    }
     assert_eq!(engine().await.concurrency(), Some(1));
 }

@@ -13,6 +13,7 @@ use crate::config::ServeConfig;
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
+use crate::responses::{Background, ResponseStore};
 use crate::work::Work;
 
 /// The parts that requests share.
@@ -38,6 +39,10 @@ pub struct Gateway {
     pub peers: GatewayPeer,
     /// Requests that have names of their own, and their answers.
     pub shelf: Arc<Shelf>,
+    /// Responses that are kept.
+    pub responses: Arc<ResponseStore>,
+    /// Responses that are made in the background.
+    pub background: Background,
     /// Fetches pictures. None: the operator does not let it.
     pub fetcher: Option<Fetcher>,
     /// What goes on without its caller.

@@ -1,7 +1,7 @@
 //! What some engines can do and others cannot.
 //!
 //! Most names are those of the request's fields that an engine follows; the rest say which kinds of requests it takes. An
-//! advert has room for two dozen of them, so what every engine follows is not advertised.
+//! advert has room for a dozen of them, so what every engine follows is not advertised.
 
 /// What every engine follows that makes text.
 pub const USUAL: [&str; 8] = [
@@ -41,4 +41,25 @@ pub const DECLARABLE: [&str; 3] = [IMAGE_INPUT, AUDIO_INPUT, REASONING_EFFORT];
 #[must_use]
 pub fn is_parameter(name: &str) -> bool {
     !matches!(name, IMAGE_INPUT | AUDIO_INPUT | COMPLETIONS | EMBEDDINGS)
+}
+
+#[cfg(test)]
+mod tests {
+    use peerway_p2p::{Ask, ModelOffer, Offer};
+
+    use super::*;
+
+    #[test]
+    fn a_model_that_can_do_everything_fits_an_advert() {
+        let model = ModelOffer {
+            id: "m".to_owned(),
+            ask: Ask::default(),
+            context_length: 1,
+            quantization: String::new(),
+            weights_hash: String::new(),
+            capabilities: ALL.into_iter().chain(DECLARABLE).map(str::to_owned).collect(),
+        };
+        let offer = Offer { slots: 1, models: vec![model], ..Offer::default() };
+        assert_eq!(offer.check(0), Ok(()));
+    }
 }

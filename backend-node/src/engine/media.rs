@@ -10,8 +10,8 @@ pub(super) fn refuse(request: &ChatRequest, takes_images: bool, takes_audio: boo
         let Some(Content::Parts(parts)) = &message.content else { continue };
         for (part, content) in parts.iter().enumerate() {
             let why = match content {
-                ContentPart::ImageUrl { .. } if !takes_images => "This model does not see pictures.",
-                ContentPart::InputAudio { .. } if !takes_audio => "This model does not hear recordings.",
+                ContentPart::ImageUrl { .. } if !takes_images => "This node shows its model no pictures.",
+                ContentPart::InputAudio { .. } if !takes_audio => "This node plays its model no recordings.",
                 _ => continue,
             };
             return Err(EngineError::bad_param(format!("messages[{place}].content[{part}]"), why));

@@ -45,6 +45,12 @@ pub(crate) fn text(chunks: &[ChatChunk]) -> String {
     chunks.iter().flat_map(|chunk| &chunk.choices).filter_map(|choice| choice.delta.content.as_deref()).collect()
 }
 
+/// A model of a test that can do this.
+pub(crate) fn model_with(id: &str, capabilities: &[&str]) -> ModelInfo {
+    let capabilities = capabilities.iter().map(|&name| name.to_owned()).collect();
+    ModelInfo { capabilities, ..model(id) }
+}
+
 /// The demo model's file.
 pub(crate) fn demo_model() -> PathBuf {
     let folder = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -127,9 +127,7 @@ impl Authenticator {
 mod tests {
     use std::time::Duration;
 
-    use peerway_billing::{
-        Actor, BudgetLimits, BudgetScope, KeyChange, KeyPolicy, Nanos, NewKey, Scope, Timestamp,
-    };
+    use peerway_billing::{Actor, BudgetLimits, BudgetScope, KeyChange, KeyPolicy, Nanos, NewKey, Scope, Timestamp};
     use peerway_openapi::ErrorKind;
     use serde_json::json;
 
@@ -218,7 +216,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_with_networks_is_used_from_there_only() {
-        let proxy = AccessSettings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..AccessSettings::default() };
+        let proxy =
+            AccessSettings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..AccessSettings::default() };
         let setting = Setting::new(proxy).await;
         let policy = KeyPolicy { allowed_ips: Some(vec!["192.0.2.0/24".parse().unwrap()]), ..KeyPolicy::default() };
         let key = setting.key(policy).await;
@@ -228,7 +227,12 @@ mod tests {
         assert_eq!(from("192.0.2.7").await, None);
         assert_eq!(from("192.0.2.7, 198.51.100.1").await, Some(ErrorKind::NotAllowed));
         assert_eq!(kind(setting.show(key.secret.expose()).await), Some(ErrorKind::NotAllowed));
-        let token = minted(&setting, &show(&setting.authenticator, key.secret.expose(), &[("x-forwarded-for", "192.0.2.7")]).await.unwrap(), terms()).unwrap();
+        let token = minted(
+            &setting,
+            &show(&setting.authenticator, key.secret.expose(), &[("x-forwarded-for", "192.0.2.7")]).await.unwrap(),
+            terms(),
+        )
+        .unwrap();
         assert_eq!(kind(setting.show(&token).await), Some(ErrorKind::NotAllowed));
         assert_eq!(kind(show(&setting.authenticator, &token, &[("x-forwarded-for", "192.0.2.7")]).await), None);
     }
@@ -316,7 +320,9 @@ mod tests {
             "iss": "peerway:12D3KooW", "sub": key.record.id, "jti": "tok_1", "acct": setting.account, "iat": 1,
             "exp": 9_000_000_000_i64,
         });
-        for (signer, alg) in [(Signer::rsa(), "RS256"), (Signer::shared(b"guessed"), "HS256"), (Signer::shared(&[1; 32]), "HS512")] {
+        for (signer, alg) in
+            [(Signer::rsa(), "RS256"), (Signer::shared(b"guessed"), "HS256"), (Signer::shared(&[1; 32]), "HS512")]
+        {
             let forged = signer.sign(&json!({"alg": alg}), &claims);
             assert_eq!(kind(setting.show(&forged).await), Some(ErrorKind::InvalidKey), "{alg}");
         }
@@ -342,7 +348,8 @@ mod tests {
         // Also while it is believed, it ends when it says.
         setting.test.hand.advance(Duration::from_secs(90));
         assert_eq!(kind(setting.show(&token).await), Some(ErrorKind::InvalidKey));
-        let stranger = Signer::rsa().sign(&json!({"alg": "RS256", "kid": "rsa"}), &json!({"iss": "https://x.example.com"}));
+        let stranger =
+            Signer::rsa().sign(&json!({"alg": "RS256", "kid": "rsa"}), &json!({"iss": "https://x.example.com"}));
         assert_eq!(kind(setting.show(&stranger).await), Some(ErrorKind::InvalidKey));
         let large = Signer::rsa().sign(&json!({"alg": "RS256"}), &json!({"iss": "x".repeat(9000)}));
         assert!(setting.show(&large).await.unwrap_err().message().contains("8192"));

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response as HttpResponse};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use peerway_openapi::responses::{
-    CreateResponse, DeletedResponse, ItemList, ListOrder, Response, ResponsesDialect,
+    CreateResponse, DeletedResponse, ItemList, Order, Response, ResponseError, ResponseStatus, ResponsesDialect,
 };
 use peerway_openapi::{ApiError, ErrorKind, parse};
 use serde::{Deserialize, Serialize};
@@ -58,12 +58,7 @@ async fn read(caller: &Caller, body: Body) -> Result<Asked, ApiError> {
     Ok(Asked { request, ask, telling })
 }
 
-async fn in_background(
-    caller: Caller,
-    is_stream: bool,
-    ask: Ask,
-    telling: Keeping,
-) -> Result<HttpResponse, ApiError> {
+async fn in_background(caller: Caller, is_stream: bool, ask: Ask, telling: Keeping) -> Result<HttpResponse, ApiError> {
     let (gateway, account) = (Arc::clone(&caller.gateway), caller.principal.account.clone());
     let generation = Generation::admit(caller, ask).await?;
     let queued = telling.change(ResponsesDialect::queued);
@@ -95,7 +90,8 @@ pub async fn show(caller: Caller, Path(id): Path<String>, query: Query<Retrieval
         }
         (Some(running), false) => respond(&running.response()),
         (None, true) => {
-            let message = "Only the events of a response in the background can be read again, until ten minutes after its end.";
+            let message =
+                "Only the events of a response in the background can be read again, until ten minutes after its end.";
             refuse(ApiError::invalid("stream", message))
         }
         (None, false) => kept(&caller, &id).map_or_else(refuse, |response| respond(&response)),
@@ -107,7 +103,7 @@ pub async fn delete(caller: Caller, Path(id): Path<String>) -> HttpResponse {
     let account = &caller.principal.account;
     caller.gateway.background.forget(account, &id);
     let deleted = tokio::task::block_in_place(|| caller.gateway.responses.delete(account, &id));
-    deleted.map_or_else(refuse, |()| respond(&DeletedResponse::of(id)))
+    deleted.map_or_else(refuse, |()| respond(&DeletedResponse::new(id)))
 }
 
 /// `POST /v1/responses/{id}/cancel`.
@@ -117,11 +113,14 @@ pub async fn cancel(caller: Caller, Path(id): Path<String>) -> HttpResponse {
         Some(response) => Ok(response),
         None => kept(&caller, &id).and_then(|response| {
             let message = "Only a response in the background can be cancelled.";
-            if response.is_background() { Ok(response) } else { Err(ApiError::new(ErrorKind::InvalidRequest, message)) }
+            if response.background { Ok(response) } else { Err(ApiError::new(ErrorKind::InvalidRequest, message)) }
         }),
     };
     cancelled.map_or_else(refuse, |response| respond(&response))
 }
+
+/// Items of a page, as OpenAI has it.
+const DEFAULT_PAGE: usize = 20;
 
 /// Which input items are asked for.
 #[derive(Debug, Deserialize)]
@@ -129,20 +128,17 @@ pub struct Page {
     /// The id of the last item that the caller has. None: none.
     after: Option<String>,
     /// Items, 1 to 100. None: 20.
-    limit: Option<u32>,
+    limit: Option<usize>,
     /// None: the newest first.
-    order: Option<ListOrder>,
+    order: Option<Order>,
 }
 
 /// `GET /v1/responses/{id}/input_items`.
 pub async fn input_items(caller: Caller, Path(id): Path<String>, Query(page): Query<Page>) -> HttpResponse {
     let stored = tokio::task::block_in_place(|| caller.gateway.responses.get(&caller.principal.account, &id));
     let listed = stored.and_then(|stored| {
-        let limit = page.limit.unwrap_or(20);
-        if !(1..=100).contains(&limit) {
-            return Err(ApiError::invalid("limit", format!("limit is {limit}; it must be 1 to 100.")));
-        }
-        Ok(ItemList::page(stored.input, page.after.as_deref(), limit, page.order.unwrap_or_default()))
+        let limit = page.limit.unwrap_or(DEFAULT_PAGE);
+        ItemList::page(stored.input, page.after.as_deref(), limit, page.order.unwrap_or_default())
     });
     listed.map_or_else(refuse, |list| respond(&list))
 }
@@ -151,8 +147,9 @@ pub async fn input_items(caller: Caller, Path(id): Path<String>, Query(page): Qu
 fn kept(caller: &Caller, id: &str) -> Result<Response, ApiError> {
     let (store, account) = (&caller.gateway.responses, &caller.principal.account);
     let mut response = tokio::task::block_in_place(|| store.get(account, id))?.response;
-    if !response.status.is_over() {
-        response.fail("server_error", "The gateway was stopped before this response was made.");
+    if !response.status.is_final() {
+        let error = ApiError::new(ErrorKind::ShuttingDown, "The gateway was stopped before this response was made.");
+        (response.status, response.error) = (ResponseStatus::Failed, Some(ResponseError::from(&error)));
     }
     Ok(response)
 }

@@ -16,7 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, TOKEN_SECRET_FILE, prepare};
+use super::{
+    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE,
+    prepare,
+};
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
 use crate::admin::AdminSocket;
@@ -25,6 +28,7 @@ use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
+use crate::responses::{Background, ResponseStore};
 use crate::server::{ServerLimits, serve};
 use crate::work::Work;
 use crate::{stack, telemetry};
@@ -87,6 +91,9 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let ledger = Ledger::open(config.data_dir.join(LEDGER_FILE)).await?;
     let shelf = Shelf::open(config.data_dir.join(ANSWERED_FOLDER)).context("cannot use the folder of kept answers")?;
     let shelf = Arc::new(shelf);
+    let responses =
+        ResponseStore::open(config.data_dir.join(RESPONSES_FOLDER)).context("cannot use the responses' folder")?;
+    let responses = Arc::new(responses);
     let till = Till::open(ledger.clone(), till_config(&config, &identity)?).await?;
     let peer_id = identity.peer_id();
     let secret = TokenSecret::load_or_create(&config.data_dir.join(TOKEN_SECRET_FILE))?;
@@ -106,6 +113,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         limits: RateLimits::default(),
         peers,
         shelf: Arc::clone(&shelf),
+        responses: Arc::clone(&responses),
+        background: Background::default(),
         fetcher: config.fetch_pictures.then(Fetcher::new).transpose().context("pictures cannot be fetched")?,
         work: Work::default(),
         metrics: metrics.clone(),
@@ -116,6 +125,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(telemetry::keep_up(metrics)),
         tokio::spawn(sweep(ledger.clone())),
         tokio::spawn(async move { shelf.sweep().await }),
+        tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
         tokio::spawn(admin.serve(Arc::clone(&gateway))),
         tokio::spawn(follow_providers(Arc::clone(&gateway))),

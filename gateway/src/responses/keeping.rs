@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use peerway_billing::AccountId;
 use peerway_openapi::chat::{ChatChunk, ChatCompletion};
 use peerway_openapi::dialect::Unwritable;
 use peerway_openapi::responses::{InputItem, Response, ResponsesDialect};
 use peerway_openapi::usage::Usage;
 use peerway_openapi::{ApiError, Dialect};
+use time::OffsetDateTime;
 use tracing::error;
 
 use super::store::{ResponseStore, Stored};
@@ -63,6 +64,13 @@ impl Keeping {
         self.response()
     }
 
+    /// The dialect, told the time: the answer ends now.
+    fn ending(&self) -> MutexGuard<'_, ResponsesDialect> {
+        let mut telling = self.inner.lock();
+        telling.finished_at(OffsetDateTime::now_utc().unix_timestamp());
+        telling
+    }
+
     fn keep_it(&self) {
         if let Some(keep) = &self.keep {
             keep.put(self.response());
@@ -73,7 +81,7 @@ impl Keeping {
 // What ends a response is kept before the caller learns of its end: its next request may go on from it.
 impl Dialect for Keeping {
     fn whole(&mut self, answer: ChatCompletion) -> Result<Bytes, Unwritable> {
-        let told = self.inner.lock().whole(answer);
+        let told = self.ending().whole(answer);
         self.keep_it();
         told
     }
@@ -87,13 +95,13 @@ impl Dialect for Keeping {
     }
 
     fn end(&mut self, usage: Usage) -> Result<Bytes, Unwritable> {
-        let told = self.inner.lock().end(usage);
+        let told = self.ending().end(usage);
         self.keep_it();
         told
     }
 
     fn broken(&mut self, error: &ApiError) -> Result<Bytes, Unwritable> {
-        let told = self.inner.lock().broken(error);
+        let told = self.ending().broken(error);
         self.keep_it();
         told
     }

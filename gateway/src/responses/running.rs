@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use peerway_billing::AccountId;
-use peerway_openapi::responses::{Response, ResponsesDialect};
+use peerway_openapi::responses::{Response, ResponsesDialect, split_frames};
 use peerway_openapi::{ApiError, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +111,7 @@ impl Running {
 
     /// Stops it, if it still runs; answers how it stands then.
     pub fn cancel(&self) -> Response {
-        let response = if self.response().status.is_over() {
+        let response = if self.response().status.is_final() {
             self.response()
         } else {
             self.telling.change(ResponsesDialect::cancel)
@@ -136,7 +136,7 @@ struct Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        if !self.entry.response().status.is_over() {
+        if !self.entry.response().status.is_final() {
             let error = ApiError::new(ErrorKind::ShuttingDown, "The gateway stopped before this response was made.");
             self.entry.telling.change(|telling| telling.fail(&error));
         }
@@ -146,36 +146,10 @@ impl Drop for Ended {
     }
 }
 
-/// Notes every event by itself: frames may hold several, and comments are none.
+/// Notes every event by itself. Comments, which keep a connection open, are none.
 async fn record(frames: impl Stream<Item = Bytes>, events: &Recording) {
     let mut frames = std::pin::pin!(frames);
     while let Some(frames) = frames.next().await {
-        for event in split(&frames) {
-            events.push(event);
-        }
-    }
-}
-
-/// The events of a frame. An event ends with an empty line, and none holds one: JSON has no line breaks in it.
-fn split(frame: &Bytes) -> Vec<Bytes> {
-    let mut events = Vec::new();
-    let mut rest = frame.clone();
-    while let Some(end) = rest.windows(2).position(|pair| pair == b"\n\n") {
-        let event = rest.split_to(end + 2);
-        if !event.starts_with(b":") {
-            events.push(event);
-        }
-    }
-    events
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_is_what_ends_with_an_empty_line() {
-        let frame = Bytes::from_static(b": keep-alive\n\nevent: a\ndata: {}\n\nevent: b\ndata: {}\n\n");
-        assert_eq!(split(&frame), ["event: a\ndata: {}\n\n", "event: b\ndata: {}\n\n"]);
+        split_frames(&frames).filter(|event| !event.starts_with(b":")).for_each(|event| events.push(event));
     }
 }

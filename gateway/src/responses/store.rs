@@ -96,7 +96,8 @@ impl ResponseStore {
         let mut next = Some(id.to_owned());
         while let Some(id) = next {
             if turns.len() == LONGEST_CHAIN {
-                let message = format!("This conversation has more than {LONGEST_CHAIN} turns. Send its messages as input.");
+                let message =
+                    format!("This conversation has more than {LONGEST_CHAIN} turns. Send its messages as input.");
                 return Err(ApiError::invalid("previous_response_id", message));
             }
             let stored = self.get(account, &id).map_err(|error| error.at("previous_response_id"))?;

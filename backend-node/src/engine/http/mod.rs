@@ -131,6 +131,8 @@ impl Engine for HttpEngine {
         vec![self.model.clone()]
     }
 
+    /// A server reads a prompt once for all choices of a request, which several requests would undo. They hold one slot:
+    /// how many answers it computes at a time is the server's own affair.
     fn makes_choices(&self) -> bool {
         true
     }

@@ -132,9 +132,9 @@ impl Script {
 fn end(text: &str) -> Option<usize> {
     let mut from = 0;
     if text.trim_start().starts_with("tool=") {
-        let arguments = text.find(':')? + 1;
+        let arguments = text.find(':').map_or(text.len(), |colon| colon + 1);
         let mut values = serde_json::Deserializer::from_str(&text[arguments..]).into_iter::<serde::de::IgnoredAny>();
-        if values.next()?.is_ok() {
+        if values.next().is_some_and(|value| value.is_ok()) {
             from = arguments + values.byte_offset();
         }
     }
