@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use peerway_billing::{
-    AccountId, Amount, Capture, Charge, ChargeTerms, Credit, FeeBps, HoldId, Ledger, Nanos, NewHold, OperatorId,
+    AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Credit, FeeBps, HoldId, Ledger, Nanos, NewHold, OperatorId,
     Outcome, OwnerId, PerMillion, Price, Reference, RequestId, Till, TillConfig, TokenCount,
 };
 use tokio::task::JoinSet;
@@ -58,20 +58,21 @@ impl Measured {
 }
 
 async fn customer(ledger: &Ledger) -> AccountId {
-    let account = ledger.create_account("benchmark").await.unwrap().id;
+    let account = ledger.create_account("benchmark", &Actor::operator()).await.unwrap().id;
     let credit = Credit {
         account: account.clone(),
         amount: Nanos::from_usd_str("1000000").unwrap(),
         reference: Reference::new(account.as_str()).unwrap(),
         memo: String::new(),
     };
-    ledger.credit(credit).await.unwrap();
+    ledger.credit(credit, &Actor::operator()).await.unwrap();
     account
 }
 
 fn charge() -> Charge {
     Charge::new(ChargeTerms {
         key: None,
+        token: None,
         node: "12D3KooWBenchmarkBenchmarkBenchmarkBenchmark".to_owned(),
         operator: OperatorId::new("operator").unwrap(),
         model: "smollm2-135m".to_owned(),

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::id::{AccountId, HoldId};
+use crate::access::PolicyError;
+use crate::id::{AccountId, HoldId, KeyId};
+use crate::key::KeyState;
 use crate::ledger::HoldState;
 use crate::money::{Nanos, Overflow};
 
@@ -45,7 +47,7 @@ pub enum LedgerError {
     /// There is no such thing.
     #[error("there is no {what} `{id}`")]
     NotFound {
-        /// "account", "key", "hold" or "charge".
+        /// "account", "key", "member", "hold" or "charge".
         what: &'static str,
         /// The id asked for.
         id: String,
@@ -81,6 +83,36 @@ pub enum LedgerError {
         /// How it ended.
         state: HoldState,
     },
+    /// The key does not work any more, and what was asked needs one that does.
+    #[error("key {key} is {state}")]
+    KeyEnded {
+        /// The key.
+        key: KeyId,
+        /// Expired or revoked.
+        state: KeyState,
+    },
+    /// The key was rotated before; the key that took its place can be rotated.
+    #[error("key {key} was replaced by {by}: rotate that one")]
+    KeyReplaced {
+        /// The key.
+        key: KeyId,
+        /// Its successor.
+        by: KeyId,
+    },
+    /// The change would leave members without an owner among them.
+    #[error("account {0} would have no owner left: make somebody else an owner first")]
+    LastOwner(AccountId),
+    /// The account has as many members as it may.
+    #[error("account {account} has {most} members, and may not have more")]
+    MembersFull {
+        /// The account.
+        account: AccountId,
+        /// How many it may have.
+        most: usize,
+    },
+    /// The key's policy makes no sense.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),

@@ -93,6 +93,14 @@ id! {
     KeyId, "key id"
 }
 id! {
+    /// A token minted under a key, `tok_…`. Not the secret.
+    TokenId, "token id"
+}
+id! {
+    /// A person, by the opaque name that proves who they are: `https://idp.example.com|user-17`.
+    SubjectId, "subject"
+}
+id! {
     /// A hold: credit set aside.
     HoldId, "hold id"
 }

@@ -8,8 +8,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::access::KeyPolicy;
 use crate::clock::Timestamp;
 use crate::id::{AccountId, KeyId};
+use crate::words::words;
 
 /// What every secret starts with, so that leaked keys can be found by scanners.
 const PREFIX: &str = "sk-pw-";
@@ -60,6 +62,19 @@ impl KeyHash {
     }
 }
 
+/// Whether a key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// It does.
+    Active,
+    /// Its policy's expiry is past.
+    Expired,
+    /// It was revoked, whatever its policy says.
+    Revoked,
+}
+words!(KeyState { Active = "active", Expired = "expired", Revoked = "revoked" });
+
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
@@ -73,8 +88,46 @@ pub struct KeyRecord {
     pub prefix: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it stopped working; `None` while it works.
+    /// What it may do, and until when.
+    pub policy: KeyPolicy,
+    /// The key that a rotation put in its place; `None` while it was not rotated.
+    pub replaced_by: Option<KeyId>,
+    /// When it was revoked; `None` while it was not.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// Whether the key works at this moment. It stops with the first moment of its expiry.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        if self.revoked_at.is_some() {
+            KeyState::Revoked
+        } else if self.policy.expires_at.is_some_and(|expires_at| expires_at <= now) {
+            KeyState::Expired
+        } else {
+            KeyState::Active
+        }
+    }
+}
+
+/// A key to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyTerms {
+    /// Whose credit it spends.
+    pub account: AccountId,
+    /// What its owner calls it; at most 200 bytes, no control characters.
+    pub name: String,
+    /// What it may do. Its expiry must lie in the future.
+    pub policy: KeyPolicy,
+}
+
+/// What to change of a key; `None` leaves a part as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyChange {
+    /// The new name.
+    pub name: Option<String>,
+    /// The new policy, as a whole. Its expiry must lie in the future, or be the present one.
+    pub policy: Option<KeyPolicy>,
 }
 
 /// A key just made. The secret is nowhere else.

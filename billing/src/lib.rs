@@ -2,10 +2,14 @@
 //!
 //! - [`Ledger`] is the truth, in a SQLite file. Every change is durable before it is answered.
 //! - [`Till`] leases credit from it, so that admitting a request costs no disk write.
+//! - [`Budgets`] hold keys and minted tokens to what they may spend.
 //! - [`charge`] is the one formula from tokens to money.
 //!
 //! This is the only room with SQL, and it imports no other room.
 
+mod access;
+pub mod budget;
+mod calendar;
 mod clock;
 mod error;
 mod id;
@@ -14,14 +18,19 @@ pub mod ledger;
 mod money;
 mod text;
 pub mod till;
+mod words;
 
+pub use access::{Actor, ActorError, BudgetLimits, KeyPolicy, Limits, Member, PolicyError, Role, Scope};
+pub use budget::{BudgetError, BudgetScope, Budgets, Reserved};
+pub use calendar::Window;
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use error::{LedgerError, OpenError};
-pub use id::{AccountId, HoldId, IdError, KeyId, OperatorId, OwnerId, Reference, RequestId};
-pub use key::{KeyHash, KeyRecord, KeySecret, NewKey};
+pub use id::{AccountId, HoldId, IdError, KeyId, OperatorId, OwnerId, Reference, RequestId, SubjectId, TokenId};
+pub use key::{KeyChange, KeyHash, KeyRecord, KeySecret, KeyState, KeyTerms, NewKey};
 pub use ledger::{
-    Account, AccountKind, Amount, Balance, Capture, Captured, Charge, ChargeTerms, Credit, Credited, Extend, Granted,
-    Head, Hold, HoldState, Ledger, LedgerOptions, NewHold, Outcome, Receipt, VerifyReport,
+    Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
+    Credited, Extend, Granted, Head, Hold, HoldState, KeyUsage, Ledger, LedgerOptions, NewHold, Outcome, Receipt,
+    Totals, VerifyReport,
 };
 pub use money::{
     AmountParseError, FeeBps, FeeTooHigh, Nanos, Overflow, PerMillion, Price, Split, TokenCount, affordable_completion,

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
-use peerway_billing::{FeeBps, Nanos};
+use ipnet::IpNet;
+use peerway_billing::{FeeBps, Limits, Nanos};
 use serde::{Deserialize, Serialize};
+
+use crate::access::{AccessSettings, IdentityProviderConfig};
 
 /// Everything `peerway serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,23 @@ pub struct ServeConfig {
     pub keep_alive_s: u64,
     /// Seconds that running answers have to finish when the gateway stops.
     pub drain_timeout_s: u64,
+    /// Proxies in front of this gateway. Where a connection comes from one, the caller's address is what it says in
+    /// `x-forwarded-for`; otherwise nobody reads that header.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Identity providers whose tokens are believed; see [`IdentityProviderConfig`].
+    pub identity_providers: Vec<IdentityProviderConfig>,
+    /// Requests a minute for a key whose policy does not say, and for each person with a provider's token. None: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_requests_per_minute: Option<u64>,
+    /// As before, tokens of prompts and answers a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_tokens_per_minute: Option<u64>,
+    /// As before, requests at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_concurrent: Option<u32>,
+    /// Pages whose scripts may ask this gateway, such as `https://app.example.com`; `*` for any, nothing for none. A key
+    /// is needed in any case, and cookies count for nothing.
+    pub cors_origins: Vec<String>,
     /// `text` or `json`.
     pub log_format: LogFormat,
 }
@@ -86,6 +106,12 @@ impl Default for ServeConfig {
             next_token_timeout_s: 30,
             keep_alive_s: 10,
             drain_timeout_s: 30,
+            trusted_proxies: Vec::new(),
+            identity_providers: Vec::new(),
+            default_requests_per_minute: None,
+            default_tokens_per_minute: None,
+            default_concurrent: None,
+            cors_origins: vec!["*".to_owned()],
             log_format: LogFormat::Text,
         }
     }
@@ -133,6 +159,7 @@ impl ServeConfig {
     fn check(&self) -> Result<(), ConfigError> {
         self.fee()?;
         self.lease_slice()?;
+        self.check_access()?;
         let at_least_one = [
             ("max_in_flight", self.max_in_flight as u64),
             ("max_connections", self.max_connections as u64),
@@ -150,6 +177,54 @@ impl ServeConfig {
                 Err(ConfigError("p2p_listen is empty; nodes need an address to dial".to_owned()))
             }
             None => Ok(()),
+        }
+    }
+
+    fn check_access(&self) -> Result<(), ConfigError> {
+        let mut issuers = std::collections::HashSet::new();
+        for (number, provider) in self.identity_providers.iter().enumerate() {
+            let at = |error: String| ConfigError(format!("identity_providers[{number}].{error}"));
+            provider.check().map_err(at)?;
+            if !issuers.insert(&provider.issuer) {
+                return Err(at(format!("issuer `{}` is there twice", provider.issuer)));
+            }
+        }
+        let limits = [
+            ("default_requests_per_minute", self.default_requests_per_minute),
+            ("default_tokens_per_minute", self.default_tokens_per_minute),
+            ("default_concurrent", self.default_concurrent.map(u64::from)),
+        ];
+        if let Some((field, _)) = limits.iter().find(|(_, limit)| *limit == Some(0)) {
+            return Err(ConfigError(format!("{field} is 0; it must be at least 1, or left out for no limit")));
+        }
+        let is_origin = |origin: &str| {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/') && host.is_ascii())
+        };
+        match self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            Some(origin) => {
+                let message =
+                    format!("cors_origins: `{origin}` is no origin; write `https://app.example.com`, without a path");
+                Err(ConfigError(message))
+            }
+            None if self.cors_origins.len() > 1 && self.cors_origins.iter().any(|origin| origin == "*") => {
+                Err(ConfigError("cors_origins has `*` and others; `*` is all of them".to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub fn access(&self) -> AccessSettings {
+        AccessSettings {
+            trusted_proxies: self.trusted_proxies.clone(),
+            identity_providers: self.identity_providers.clone(),
+            default_limits: Limits {
+                requests_per_minute: self.default_requests_per_minute,
+                tokens_per_minute: self.default_tokens_per_minute,
+                concurrent: self.default_concurrent,
+            },
         }
     }
 
@@ -214,10 +289,38 @@ mod tests {
             ("lease_slice_usd = \"0\"", "lease_slice_usd"),
             ("p2p_listen = []", "p2p_listen"),
             ("next_token_timeout_s = 0", "next_token_timeout_s"),
+            ("trusted_proxies = [\"home\"]", "trusted_proxies"),
+            ("default_concurrent = 0", "default_concurrent"),
+            ("cors_origins = [\"app.example.com\"]", "cors_origins"),
+            ("cors_origins = [\"*\", \"https://app.example.com\"]", "cors_origins"),
+            ("[[identity_providers]]\nissuer = \"https://a.example.com\"", "audience"),
+            (
+                "[[identity_providers]]\nissuer = \"http://a.example.com\"\naudience = \"x\"",
+                "identity_providers[0].issuer",
+            ),
+            ("[[identity_providers]]\nissuer = \"peerway:x\"\naudience = \"x\"", "identity_providers[0].issuer"),
+            (
+                "[[identity_providers]]\nissuer = \"https://a.example.com\"\naudience = \"x\"\nalgorithms = [\"HS256\"]",
+                "HS256",
+            ),
+            (
+                "[[identity_providers]]\nissuer = \"https://a.example.com\"\naudience = \"x\"\nalgorithm = [\"RS256\"]",
+                "algorithm",
+            ),
         ] {
             let error = load(toml).unwrap_err().to_string();
             assert!(error.contains(word) && !error.contains('\n'), "{toml}: {error}");
         }
+    }
+
+    #[test]
+    fn an_identity_provider_needs_an_issuer_and_an_audience() {
+        let toml = "[[identity_providers]]\nissuer = \"https://a.example.com\"\naudience = \"peerway\"";
+        let config = load(toml).unwrap();
+        let [provider] = config.identity_providers.as_slice() else { panic!("{config:?}") };
+        assert_eq!((provider.account_claim.as_str(), provider.scopes_claim.as_str()), ("peerway_account", "scope"));
+        assert_eq!((provider.leeway_s, provider.refresh_s, provider.algorithms.len()), (30, 300, 3));
+        assert!(load(&format!("{toml}\n{toml}")).unwrap_err().to_string().contains("twice"));
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use peerway_billing::{FeeBps, Till};
+use peerway_billing::{Budgets, FeeBps, Ledger, Till};
 use peerway_p2p::GatewayPeer;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Authenticator;
+use crate::access::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
 use crate::idempotency::Shelf;
+use crate::limits::RateLimits;
 use crate::media::Fetcher;
 use crate::responses::{Background, ResponseStore};
 use crate::work::Work;
@@ -26,8 +27,14 @@ pub struct Gateway {
     pub authenticator: Authenticator,
     /// Which models are sold.
     pub catalog: Arc<Catalog>,
+    /// The ledger, for questions and for changes of keys and members.
+    pub ledger: Ledger,
     /// Credit.
     pub till: Till,
+    /// What keys and minted tokens may spend.
+    pub budgets: Budgets,
+    /// How fast callers may ask.
+    pub limits: RateLimits,
     /// The network of nodes.
     pub peers: GatewayPeer,
     /// Requests that have names of their own, and their answers.

@@ -3,9 +3,9 @@
 //! [`stack`] orders the HTTP layers; [`inference`] is the life of one request. Money is `peerway-billing`'s, peers are
 //! `peerway-p2p`'s, and what callers see is `peerway-openapi`'s: this crate joins the three.
 
+pub mod access;
 pub mod admin;
 pub mod api;
-pub mod auth;
 pub mod catalog;
 pub mod cli;
 pub mod config;
@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod inference;
 pub mod layers;
+pub mod limits;
 pub mod media;
 pub mod meter;
 pub mod responses;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
+use crate::access::PeerAddr;
 use crate::stack::HttpService;
 
 /// How long a request's head may take to arrive, and an idle connection to ask again.
@@ -42,7 +43,7 @@ pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLi
             () = stop.cancelled() => break,
             accepted = accept(&listener, &connections) => accepted,
         };
-        let (stream, permit) = match accepted {
+        let (stream, peer, permit) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
@@ -50,8 +51,10 @@ pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLi
                 continue;
             }
         };
-        let service =
-            service.clone().map_request(|request: http::Request<Incoming>| request.map(axum::body::Body::new));
+        let service = service.clone().map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.map(axum::body::Body::new)
+        });
         let builder = http_builder();
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -73,12 +76,12 @@ pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLi
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(tokio::net::TcpStream, PeerAddr, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     // Tokens are small and must not wait for each other.
     stream.set_nodelay(true)?;
-    Ok((stream, permit))
+    Ok((stream, PeerAddr(peer), permit))
 }
 
 fn http_builder() -> Builder<TokioExecutor> {

@@ -10,17 +10,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use http::{Request, Response};
 use peerway_openapi::{ApiError, ErrorKind};
 use tower::ServiceBuilder;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, option_layer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
 
 use crate::idempotency::answer_once;
-use crate::layers::{AccessLogLayer, InFlightLimitLayer, RequestIdLayer, require_key};
+use crate::layers::{
+    AccessLogLayer, InFlightLimitLayer, RequestIdLayer, cors, limit_rate, require_inference, require_key,
+};
 use crate::{Gateway, api};
 
 /// The whole HTTP service.
@@ -33,6 +35,8 @@ pub fn http_service(gateway: &Arc<Gateway>) -> HttpService {
         .layer(RequestIdLayer)
         // Outside all that can refuse, so that each refusal is counted and logged.
         .layer(AccessLogLayer)
+        // Outside all that can refuse as well: a page that may not read a refusal cannot tell its user why.
+        .layer(option_layer(cors(&gateway.config.cors_origins)))
         // A fault of ours becomes a 500 in OpenAI's shape, and is logged above.
         .layer(CatchPanicLayer::custom(answer_panic))
         // Before any work: what does not fit is refused while it is still cheap.
@@ -50,13 +54,42 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/messages", post(api::messages::create))
         .route("/v1/messages/count_tokens", post(api::messages::count_tokens))
         // Behind the key, because a name is of one account; before all work, because it is to be done once.
-        .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once));
-    let paid = inference
+        .route_layer(from_fn_with_state(Arc::clone(gateway), answer_once))
+        // Before names are looked at: an answer that is given again is asked for again.
+        .route_layer(from_fn_with_state(Arc::clone(gateway), limit_rate));
+    // To look at an answer is not to ask for one.
+    let kept = Router::new()
         .route("/v1/responses/{id}", get(api::responses::show).delete(api::responses::delete))
         .route("/v1/responses/{id}/input_items", get(api::responses::input_items))
-        .route("/v1/responses/{id}/cancel", post(api::responses::cancel))
+        .route("/v1/responses/{id}/cancel", post(api::responses::cancel));
+    let answers = inference
+        .merge(kept)
+        // Who may not ask at all is not told how fast.
+        .route_layer(from_fn(require_inference));
+    let read = Router::new()
         .route("/v1/models", get(api::models::list))
         .route("/v1/models/{*id}", get(api::models::show))
+        .route("/v1/auth/tokens", post(api::tokens::create))
+        .route("/v1/credits", get(api::account::credits))
+        .route("/v1/key", get(api::account::key))
+        .route("/v1/generation", get(api::account::generation));
+    // Each of these asks for a scope of its own, and says which.
+    let admin = Router::new()
+        .route("/v1/admin/keys", get(api::admin::keys::list).post(api::admin::keys::create))
+        .route(
+            "/v1/admin/keys/{id}",
+            get(api::admin::keys::show).patch(api::admin::keys::update).delete(api::admin::keys::revoke),
+        )
+        .route("/v1/admin/keys/{id}/rotate", post(api::admin::keys::rotate))
+        .route("/v1/admin/members", get(api::admin::members::list))
+        .route(
+            "/v1/admin/members/{subject}",
+            get(api::admin::members::show).put(api::admin::members::put).delete(api::admin::members::remove),
+        )
+        .route("/v1/admin/audit", get(api::admin::audit::list));
+    let known = answers
+        .merge(read)
+        .merge(admin)
         // Who asks, before anything of the body is read.
         .route_layer(from_fn_with_state(Arc::clone(gateway), require_key));
     let open = Router::new()
@@ -67,7 +100,8 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/docs", get(api::document::enter))
         .route("/docs/", get(api::document::index))
         .route("/docs/{*path}", get(api::document::asset));
-    paid.merge(open)
+    known
+        .merge(open)
         .method_not_allowed_fallback(|| async {
             refuse(ErrorKind::MethodNotAllowed, "This path does not take this method.")
         })

@@ -59,6 +59,7 @@ fn describe() {
     describe_histogram!("peerway_request_seconds", "From a request's head to the last byte of its answer.");
     describe_gauge!("peerway_requests_in_flight", "Requests whose answer is not over.");
     describe_counter!("peerway_requests_shed_total", "Requests refused because too many were in flight.");
+    describe_counter!("peerway_rate_limited_total", "Requests refused because their caller asks faster than it may.");
     describe_counter!("peerway_panics_total", "Requests that met a fault of the gateway.");
     describe_counter!("peerway_attempts_total", "Requests sent to a node, by how it went.");
     describe_histogram!("peerway_gateway_seconds", "From a request's head to its dispatch: the gateway's own share.");

@@ -8,6 +8,8 @@
 //! its untagged enums answer bad input with "data did not match any variant", where a caller must be told the field,
 //! and there is no place in them for what Peerway adds (`cost`, `provider`, mistral.rs's sampling fields).
 
+pub mod account;
+pub mod admin;
 pub mod chat;
 pub mod completions;
 pub mod dialect;

@@ -12,13 +12,12 @@ use tokio::task::JoinHandle;
 
 use super::command::{Command, Reply};
 use super::open::{self, LedgerOptions};
-use super::rows::KeyRow;
 use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
 use super::writer::{BATCH, Writer};
+use crate::access::Actor;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{LedgerError, OpenError};
-use crate::id::{AccountId, HoldId, KeyId, OwnerId};
-use crate::key::{KeyHash, KeyRecord, KeySecret, NewKey};
+use crate::id::{AccountId, HoldId, OwnerId};
 use crate::text;
 
 /// Connections for questions; they never write.
@@ -111,7 +110,7 @@ impl Ledger {
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let queue = self.inner.queue.lock().clone().ok_or(LedgerError::Closed)?;
         let (reply, answer) = oneshot::channel();
         queue.send(command(reply)).await.map_err(|_| LedgerError::Closed)?;
@@ -123,18 +122,19 @@ impl Ledger {
     ///
     /// # Errors
     /// An impossible name, or the database's failure.
-    pub async fn create_account(&self, name: &str) -> Result<Account, LedgerError> {
+    pub async fn create_account(&self, name: &str, actor: &Actor) -> Result<Account, LedgerError> {
         let (id, name) = (AccountId::random(), text::checked("account name", name, text::NAME_BYTES)?);
-        self.ask(|reply| Command::OpenAccount { id, name, reply }).await
+        let actor = actor.clone();
+        self.ask(|reply| Command::OpenAccount { id, name, actor, reply }).await
     }
 
     /// Stops an account from spending, or lets it again. Holds that are open stay; work done is still paid.
     ///
     /// # Errors
     /// No such customer account, or the database's failure.
-    pub async fn set_frozen(&self, account: &AccountId, frozen: bool) -> Result<Account, LedgerError> {
-        let account = account.clone();
-        self.ask(|reply| Command::Freeze { account, frozen, reply }).await
+    pub async fn set_frozen(&self, account: &AccountId, frozen: bool, actor: &Actor) -> Result<Account, LedgerError> {
+        let (account, actor) = (account.clone(), actor.clone());
+        self.ask(|reply| Command::Freeze { account, frozen, actor, reply }).await
     }
 
     /// Gives a customer credit, once per reference.
@@ -142,9 +142,10 @@ impl Ledger {
     /// # Errors
     /// No such customer account, an amount of nothing, the reference used with other terms, or the database's
     /// failure.
-    pub async fn credit(&self, credit: Credit) -> Result<Credited, LedgerError> {
+    pub async fn credit(&self, credit: Credit, actor: &Actor) -> Result<Credited, LedgerError> {
         text::checked("memo", &credit.memo, text::MEMO_BYTES)?;
-        self.ask(|reply| Command::Credit { credit, reply }).await
+        let actor = actor.clone();
+        self.ask(|reply| Command::Credit { credit, actor, reply }).await
     }
 
     /// Sets credit aside.
@@ -228,33 +229,5 @@ impl Ledger {
     /// The database's failure.
     pub async fn sweep(&self) -> Result<u64, LedgerError> {
         self.ask(|reply| Command::Sweep { reply }).await
-    }
-
-    /// Makes an API key. The secret is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// An impossible name, no such customer account, or the database's failure.
-    pub async fn create_key(&self, account: &AccountId, name: &str) -> Result<NewKey, LedgerError> {
-        let secret = KeySecret::random();
-        let key = KeyRow {
-            id: KeyId::random().into(),
-            account: account.as_str().to_owned(),
-            name: text::checked("key name", name, text::NAME_BYTES)?,
-            prefix: secret.shown_prefix(),
-            sha256: KeyHash::of(secret.expose()).to_hex(),
-            created_at: 0, // the batch's time
-            revoked_at: None,
-        };
-        let record = self.ask(|reply| Command::CreateKey { key, reply }).await?;
-        Ok(NewKey { record, secret })
-    }
-
-    /// Ends a key for good. Revoking it again answers when that was.
-    ///
-    /// # Errors
-    /// No such key, or the database's failure.
-    pub async fn revoke_key(&self, key: &KeyId) -> Result<KeyRecord, LedgerError> {
-        let key = key.clone();
-        self.ask(|reply| Command::RevokeKey { key, reply }).await
     }
 }

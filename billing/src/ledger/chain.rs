@@ -2,7 +2,8 @@
 //!
 //! The bytes that are hashed are canonical: a fixed order of fields, each with its length in front (so that no
 //! two different rows have the same bytes), numbers as eight little-endian bytes, `NULL` as a length of
-//! `u64::MAX`. A textual form such as JSON was rejected: it has many spellings of one value.
+//! `u64::MAX`. Columns of later schemas follow at the end, named, and only where they are not `NULL`: rows of the first
+//! schema keep their hashes. A textual form such as JSON was rejected: it has many spellings of one value.
 
 use sha2::{Digest, Sha256};
 
@@ -30,6 +31,14 @@ impl Canonical {
         self.bytes(&number.to_le_bytes());
     }
 
+    /// A column of a later schema.
+    fn added(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name);
+            self.text(text);
+        }
+    }
+
     fn optional(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.text(text),
@@ -40,7 +49,7 @@ impl Canonical {
 
 /// The hash that belongs into `transfer.hash`; that field itself is not looked at.
 pub(crate) fn link(transfer: &TransferRow, entries: &[EntryRow], charge: Option<&ChargeRow>) -> String {
-    let TransferRow { seq, kind, reference, memo, created_at, prev_hash, hash: _ } = transfer;
+    let TransferRow { seq, kind, reference, memo, created_at, prev_hash, hash: _, audit_account, audit } = transfer;
     let mut canonical = Canonical(Sha256::new());
     canonical.text(DOMAIN);
     canonical.text(prev_hash);
@@ -60,6 +69,8 @@ pub(crate) fn link(transfer: &TransferRow, entries: &[EntryRow], charge: Option<
     if let Some(charge) = charge {
         add_charge(&mut canonical, charge);
     }
+    canonical.added("audit_account", audit_account.as_deref());
+    canonical.added("audit", audit.as_deref());
     hex::encode(canonical.0.finalize())
 }
 
@@ -91,6 +102,7 @@ fn add_charge(canonical: &mut Canonical, charge: &ChargeRow) {
         shortfall,
         outcome,
         created_at,
+        token_id,
     } = charge;
     for text in [request_id, hold, account, node, operator, model, outcome] {
         canonical.text(text);
@@ -118,4 +130,5 @@ fn add_charge(canonical: &mut Canonical, charge: &ChargeRow) {
     for number in numbers {
         canonical.number(*number);
     }
+    canonical.added("token_id", token_id.as_deref());
 }

@@ -1,22 +1,24 @@
 //! What the writer may be asked to do. Each command carries the channel for its answer.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
+use super::rows::{KeyRow, MemberRow};
 use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
+use crate::access::{Actor, Member};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
-use crate::id::{AccountId, HoldId, KeyId, OwnerId};
-use crate::key::KeyRecord;
-
-use super::rows::KeyRow;
+use crate::id::{AccountId, HoldId, KeyId, OwnerId, SubjectId};
+use crate::key::{KeyChange, KeyRecord};
 
 /// Where the answer goes. A caller who has left does not stop the command.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 pub(crate) enum Command {
-    OpenAccount { id: AccountId, name: String, reply: Reply<Account> },
-    Freeze { account: AccountId, frozen: bool, reply: Reply<Account> },
-    Credit { credit: Credit, reply: Reply<Credited> },
+    OpenAccount { id: AccountId, name: String, actor: Actor, reply: Reply<Account> },
+    Freeze { account: AccountId, frozen: bool, actor: Actor, reply: Reply<Account> },
+    Credit { credit: Credit, actor: Actor, reply: Reply<Credited> },
     Hold { hold: NewHold, reply: Reply<Granted> },
     Extend { extend: Extend, reply: Reply<Granted> },
     Renew { holds: Vec<HoldId>, expires_at: Timestamp, reply: Reply<Vec<HoldId>> },
@@ -24,8 +26,12 @@ pub(crate) enum Command {
     Release { hold: HoldId, reply: Reply<Hold> },
     ReleaseOwner { owner: OwnerId, reply: Reply<u64> },
     Sweep { reply: Reply<u64> },
-    CreateKey { key: KeyRow, reply: Reply<KeyRecord> },
-    RevokeKey { key: KeyId, reply: Reply<KeyRecord> },
+    CreateKey { key: KeyRow, actor: Actor, reply: Reply<KeyRecord> },
+    UpdateKey { key: KeyId, change: KeyChange, actor: Actor, reply: Reply<KeyRecord> },
+    RotateKey { key: KeyId, successor: KeyRow, overlap: Duration, actor: Actor, reply: Reply<KeyRecord> },
+    RevokeKey { key: KeyId, actor: Actor, reply: Reply<KeyRecord> },
+    PutMember { member: MemberRow, actor: Actor, reply: Reply<Member> },
+    RemoveMember { account: AccountId, subject: SubjectId, actor: Actor, reply: Reply<Member> },
 }
 
 impl Command {
@@ -40,7 +46,11 @@ impl Command {
             Self::Capture { reply, .. } => drop(reply.send(Err(error))),
             Self::Release { reply, .. } => drop(reply.send(Err(error))),
             Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
-            Self::CreateKey { reply, .. } | Self::RevokeKey { reply, .. } => drop(reply.send(Err(error))),
+            Self::CreateKey { reply, .. }
+            | Self::UpdateKey { reply, .. }
+            | Self::RotateKey { reply, .. }
+            | Self::RevokeKey { reply, .. } => drop(reply.send(Err(error))),
+            Self::PutMember { reply, .. } | Self::RemoveMember { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 }

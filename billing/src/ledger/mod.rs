@@ -10,13 +10,18 @@
 //! | --- | --- |
 //! | `open` | files, pragmas, schema versions |
 //! | `api` | what callers may ask for |
+//! | `access` | what callers may ask about keys and members |
 //! | `writer` | the task that commits batches |
 //! | `batch/` | one batch: load rows, decide in memory, store rows |
 //! | `chain` | the hash chain |
 //! | `read` | questions that change nothing |
+//! | `usage` | sums of what was spent |
+//! | `audit` | who changed what |
 //! | `verify`, `export` | everything recomputed; everything written out |
 
+mod access;
 mod api;
+mod audit;
 mod batch;
 mod chain;
 mod command;
@@ -25,6 +30,7 @@ mod open;
 mod read;
 mod rows;
 mod types;
+mod usage;
 mod verify;
 mod writer;
 
@@ -32,7 +38,7 @@ pub use api::Ledger;
 pub use export::ExportError;
 pub use open::LedgerOptions;
 pub use types::{
-    Account, AccountKind, Amount, Balance, Capture, Captured, Charge, ChargeTerms, Credit, Credited, Extend, Granted,
-    Head, Hold, HoldState, NewHold, Outcome, Receipt,
+    Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
+    Credited, Extend, Granted, Head, Hold, HoldState, KeyUsage, NewHold, Outcome, Receipt, Totals,
 };
 pub use verify::{Check, Finding, VerifyReport};

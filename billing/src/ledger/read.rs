@@ -4,13 +4,12 @@ use sqlx::SqliteConnection;
 
 use super::api::Ledger;
 use super::chain::GENESIS;
-use super::rows::{AccountRow, ChargeRow, HoldRow, KeyRow};
+use super::rows::{AccountRow, ChargeRow, HoldRow};
 use super::types::{Account, Head, Hold, Receipt};
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, RequestId};
-use crate::key::{KeyHash, KeyRecord};
 
-/// The most receipts or keys that one question answers.
+/// The most accounts or receipts that one question answers.
 const MOST: u32 = 10_000;
 
 /// An account, with what its expired but unswept holds still take of `held`.
@@ -113,32 +112,5 @@ impl Ledger {
                 .fetch_all(self.readers())
                 .await?;
         rows.iter().map(ChargeRow::to_receipt).collect()
-    }
-
-    /// The keys of an account, or with `None` of all accounts, oldest first, revoked ones among them;
-    /// 10 000 at most.
-    ///
-    /// # Errors
-    /// The database's failure. An unknown account has no keys.
-    pub async fn list_keys(&self, account: Option<&AccountId>) -> Result<Vec<KeyRecord>, LedgerError> {
-        let rows: Vec<KeyRow> =
-            sqlx::query_as("SELECT * FROM keys WHERE ?1 IS NULL OR account = ?1 ORDER BY created_at, id LIMIT ?2")
-                .bind(account.map(AccountId::as_str))
-                .bind(MOST)
-                .fetch_all(self.readers())
-                .await?;
-        Ok(rows.iter().map(KeyRow::to_record).collect())
-    }
-
-    /// The key whose secret has this hash, revoked or not; `None` when nobody made it.
-    ///
-    /// # Errors
-    /// The database's failure.
-    pub async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, LedgerError> {
-        let row: Option<KeyRow> = sqlx::query_as("SELECT * FROM keys WHERE sha256 = ?1")
-            .bind(hash.to_hex())
-            .fetch_optional(self.readers())
-            .await?;
-        Ok(row.as_ref().map(KeyRow::to_record))
     }
 }

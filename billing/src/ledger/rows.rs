@@ -6,9 +6,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt};
+use crate::access::{Member, Role};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
-use crate::id::{AccountId, HoldId, KeyId, OperatorId, OwnerId, RequestId};
+use crate::id::{AccountId, HoldId, KeyId, OperatorId, OwnerId, RequestId, SubjectId, TokenId};
 use crate::key::KeyRecord;
 use crate::money::{FeeBps, Nanos, PerMillion, Price, Split, TokenCount};
 
@@ -33,6 +34,12 @@ pub(crate) struct TransferRow {
     pub(crate) created_at: i64,
     pub(crate) prev_hash: String,
     pub(crate) hash: String,
+    /// Whose change it is; `NULL` where nobody asked for it, as for a charge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audit_account: Option<String>,
+    /// Who did what to what, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -70,6 +77,8 @@ pub(crate) struct ChargeRow {
     pub(crate) shortfall: i64,
     pub(crate) outcome: String,
     pub(crate) created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_id: Option<String>,
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -85,7 +94,7 @@ pub(crate) struct HoldRow {
     pub(crate) seal: String,
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct KeyRow {
     pub(crate) id: String,
     pub(crate) account: String,
@@ -94,9 +103,21 @@ pub(crate) struct KeyRow {
     pub(crate) sha256: String,
     pub(crate) created_at: i64,
     pub(crate) revoked_at: Option<i64>,
+    /// [`crate::access::KeyPolicy`] as canonical JSON.
+    pub(crate) policy: String,
+    pub(crate) replaced_by: Option<String>,
 }
 
-fn corrupt(what: &str, id: &str) -> LedgerError {
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct MemberRow {
+    pub(crate) account: String,
+    pub(crate) subject: String,
+    pub(crate) role: String,
+    pub(crate) name: String,
+    pub(crate) created_at: i64,
+}
+
+pub(super) fn corrupt(what: &str, id: &str) -> LedgerError {
     LedgerError::Storage(format!("{what} `{id}` holds a value that this program never writes; run `ledger verify`"))
 }
 
@@ -152,15 +173,33 @@ impl HoldRow {
 }
 
 impl KeyRow {
-    pub(crate) fn to_record(&self) -> KeyRecord {
-        KeyRecord {
+    pub(crate) fn to_record(&self) -> Result<KeyRecord, LedgerError> {
+        Ok(KeyRecord {
             id: KeyId::stored(self.id.clone()),
             account: AccountId::stored(self.account.clone()),
             name: self.name.clone(),
             prefix: self.prefix.clone(),
             created_at: Timestamp::from_millis(self.created_at),
+            policy: serde_json::from_str(&self.policy).map_err(|_| corrupt("key", &self.id))?,
+            replaced_by: self.replaced_by.clone().map(KeyId::stored),
             revoked_at: self.revoked_at.map(Timestamp::from_millis),
-        }
+        })
+    }
+}
+
+impl MemberRow {
+    pub(crate) fn is_owner(&self) -> bool {
+        self.role == Role::Owner.as_str()
+    }
+
+    pub(crate) fn to_member(&self) -> Result<Member, LedgerError> {
+        Ok(Member {
+            account: AccountId::stored(self.account.clone()),
+            subject: SubjectId::stored(self.subject.clone()),
+            role: Role::from_word(&self.role).ok_or_else(|| corrupt("member", &self.subject))?,
+            name: self.name.clone(),
+            created_at: Timestamp::from_millis(self.created_at),
+        })
     }
 }
 
@@ -186,6 +225,7 @@ impl ChargeRow {
             late: self.late != 0,
             account: AccountId::stored(self.account.clone()),
             key: self.key_id.clone().map(KeyId::stored),
+            token: self.token_id.clone().map(TokenId::stored),
             node: self.node.clone(),
             operator: OperatorId::stored(self.operator.clone()),
             model: self.model.clone(),

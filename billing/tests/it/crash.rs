@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use peerway_billing::{AccountId, Amount, Ledger, Nanos, Till, TillConfig};
+use peerway_billing::{AccountId, Actor, Amount, Ledger, Nanos, Till, TillConfig};
 
 use crate::support::{assert_clean, capture, charge_of, grant, hold, nanos, owner, request};
 
@@ -96,9 +96,9 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
     let ledger = Ledger::open(&file).await.unwrap();
-    let account = ledger.create_account("hammered").await.unwrap().id;
+    let account = ledger.create_account("hammered", &Actor::operator()).await.unwrap().id;
     let credit = 1_000_000_000;
-    ledger.credit(grant(&account, credit, "all")).await.unwrap();
+    ledger.credit(grant(&account, credit, "all"), &Actor::operator()).await.unwrap();
     ledger.close().await;
 
     let mut acked = HashSet::new();

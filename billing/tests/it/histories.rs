@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use peerway_billing::{
-    AccountId, Amount, Capture, Extend, HoldId, Ledger, LedgerError, NewHold, OperatorId, RequestId, Timestamp,
+    AccountId, Actor, Amount, Capture, Extend, HoldId, Ledger, LedgerError, NewHold, OperatorId, RequestId, Timestamp,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -64,7 +64,7 @@ async fn perform(ledger: Ledger, customers: Vec<AccountId>, op: Op) -> Result<An
         Op::Credit { account, amount, reference, memo } => {
             let mut credit = grant(&customers[account], amount, &format!("ref-{reference}"));
             credit.memo = format!("memo {memo}");
-            let done = ledger.credit(credit).await?;
+            let done = ledger.credit(credit, &Actor::operator()).await?;
             Answer::Credited { posted: done.account.balance.posted.as_i64(), repeated: done.repeated }
         }
         Op::Hold { id, account, least, most, expires_at } => {
@@ -103,7 +103,7 @@ async fn perform(ledger: Ledger, customers: Vec<AccountId>, op: Op) -> Result<An
             Answer::Released { amount: hold.amount.as_i64(), captured: hold.captured.as_i64() }
         }
         Op::Freeze { account, frozen } => {
-            ledger.set_frozen(&customers[account], frozen).await?;
+            ledger.set_frozen(&customers[account], frozen, &Actor::operator()).await?;
             Answer::Done
         }
         Op::Sweep => {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use peerway_billing::{
-    AccountId, AccountKind, Amount, Extend, HoldId, HoldState, LedgerError, Nanos, OperatorId, Reference,
+    AccountId, AccountKind, Actor, Amount, Charge, ChargeTerms, Extend, HoldId, HoldState, KeyId, KeyUsage,
+    LedgerError, Nanos, OperatorId, PerMillion, Price, Reference, TokenCount, TokenId, Totals,
 };
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, capture, charge_of, grant, hold, nanos, owner, request};
+use crate::support::{Bench, capture, charge_of, grant, hold, nanos, owner, request, shown};
 
 fn operator(name: &str) -> AccountId {
     AccountId::of_operator(&OperatorId::new(name).unwrap())
@@ -54,14 +55,61 @@ async fn a_receipt_says_what_was_used_and_paid() {
 }
 
 #[tokio::test]
+async fn sums_are_told_per_account_and_key_in_windows_of_utc() {
+    let bench = Bench::new().await; // Friday, 2027-01-15, 08:00
+    let account = bench.customer(1000).await;
+    let key = KeyId::new("key_1").unwrap();
+    let token = TokenId::new("tok_1").unwrap();
+    bench.ledger.hold(hold("h", &account, 900, bench.in_secs(90 * 86_400))).await.unwrap();
+    for (name, ask, days_before) in [("a", 100, 0), ("b", 20, 19), ("c", 3, 5), ("d", 4, 1)] {
+        // 2027-01-15, 02-03 (Wednesday), 02-08 (Monday), 02-09 (Tuesday)
+        bench.hand.advance(Duration::from_secs(days_before * 86_400));
+        let minted = (name == "c").then_some(&token);
+        let mut taken = capture("h", name, ask, false);
+        taken.charge = shown(&taken.charge, Some(&key), minted);
+        bench.ledger.capture(taken).await.unwrap();
+    }
+    bench.ledger.capture(capture("h", "keyless", 500, true)).await.unwrap();
+    let usage = bench.ledger.key_usage(&key).await.unwrap();
+    let sums = [usage.total, usage.month, usage.week, usage.day].map(Nanos::as_i64);
+    assert_eq!((sums, usage.requests), ([127, 27, 7, 4], 4));
+    assert_eq!(bench.ledger.key_usage(&KeyId::new("key_2").unwrap()).await.unwrap(), KeyUsage::default());
+    let totals = bench.ledger.totals(&account).await.unwrap();
+    assert_eq!(totals, Totals { credited: nanos(1000), used: nanos(627) });
+    let nobody = AccountId::new("acct_nobody").unwrap();
+    assert!(matches!(bench.ledger.totals(&nobody).await, Err(LedgerError::NotFound { .. })));
+
+    let receipt = bench.ledger.charge(&request("c")).await.unwrap();
+    assert_eq!((receipt.key, receipt.token), (Some(key), Some(token)));
+    assert_eq!(bench.ledger.charge(&request("b")).await.unwrap().token, None);
+    bench.verified().await;
+}
+
+/// Embeddings: a prompt and no answer.
+#[tokio::test]
+async fn a_prompt_alone_is_charged() {
+    let bench = Bench::new().await;
+    let account = bench.customer(1000).await;
+    bench.ledger.hold(hold("h", &account, 500, bench.in_secs(60))).await.unwrap();
+    let mut taken = capture("h", "r", 0, true);
+    let price = Price { input: PerMillion::new(2_000_000).unwrap(), ..Price::default() };
+    let billed = TokenCount::new(7, 0, 0);
+    taken.charge = Charge::new(ChargeTerms { price, billed, ..taken.charge.terms().clone() }).unwrap();
+    let receipt = bench.ledger.capture(taken).await.unwrap().receipt;
+    assert_eq!((receipt.paid.total, receipt.billed, receipt.shortfall), (nanos(14), billed, nanos(0)));
+    assert_eq!(bench.posted(&account).await, 986);
+    bench.verified().await;
+}
+
+#[tokio::test]
 async fn a_credit_is_given_once_per_reference() {
     let bench = Bench::new().await;
     let (account, other) = (bench.customer(0).await, bench.customer(0).await);
-    let first = bench.ledger.credit(grant(&account, 70, "pi_1")).await.unwrap();
-    let again = bench.another().await.credit(grant(&account, 70, "pi_1")).await.unwrap();
+    let first = bench.ledger.credit(grant(&account, 70, "pi_1"), &Actor::operator()).await.unwrap();
+    let again = bench.another().await.credit(grant(&account, 70, "pi_1"), &Actor::operator()).await.unwrap();
     assert_eq!((again.seq, again.repeated), (first.seq, true));
     for different in [grant(&account, 71, "pi_1"), grant(&other, 70, "pi_1")] {
-        let error = bench.ledger.credit(different).await.unwrap_err();
+        let error = bench.ledger.credit(different, &Actor::operator()).await.unwrap_err();
         assert!(matches!(&error, LedgerError::Conflict { what: "credit", .. }), "{error}");
         assert!(error.to_string().contains("pi_1"), "{error}");
     }
@@ -75,18 +123,21 @@ async fn only_customers_are_credited_and_nothing_overflows() {
     let bench = Bench::new().await;
     let account = bench.customer(i64::MAX).await;
     assert_eq!(
-        bench.ledger.credit(grant(&account, 1, "more")).await,
+        bench.ledger.credit(grant(&account, 1, "more"), &Actor::operator()).await,
         Err(LedgerError::Overflow(peerway_billing::Overflow))
     );
     assert!(matches!(
-        bench.ledger.credit(grant(&AccountId::platform_fees(), 1, "x")).await,
+        bench.ledger.credit(grant(&AccountId::platform_fees(), 1, "x"), &Actor::operator()).await,
         Err(LedgerError::Invalid(_))
     ));
     let nobody = AccountId::new("acct_nobody").unwrap();
-    assert!(matches!(bench.ledger.credit(grant(&nobody, 1, "y")).await, Err(LedgerError::NotFound { .. })));
+    assert!(matches!(
+        bench.ledger.credit(grant(&nobody, 1, "y"), &Actor::operator()).await,
+        Err(LedgerError::NotFound { .. })
+    ));
     let mut wordy = grant(&account, 1, "z");
     wordy.memo = "m".repeat(1025);
-    assert!(matches!(bench.ledger.credit(wordy).await, Err(LedgerError::Invalid(_))));
+    assert!(matches!(bench.ledger.credit(wordy, &Actor::operator()).await, Err(LedgerError::Invalid(_))));
     assert!(Reference::new("two words").is_err());
     assert_eq!(bench.posted(&account).await, i64::MAX);
     bench.verified().await;
@@ -228,11 +279,11 @@ async fn a_database_that_is_away_comes_back() {
     let account = bench.customer(10).await;
     let mut sqlite = SqliteConnection::connect(&format!("sqlite://{}", bench.path().display())).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut sqlite).await.unwrap();
-    let error = bench.ledger.credit(grant(&account, 5, "a")).await.unwrap_err();
+    let error = bench.ledger.credit(grant(&account, 5, "a"), &Actor::operator()).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(bench.posted(&account).await, 10);
     sqlx::raw_sql("ROLLBACK").execute(&mut sqlite).await.unwrap();
-    assert!(!bench.ledger.credit(grant(&account, 5, "a")).await.unwrap().repeated);
+    assert!(!bench.ledger.credit(grant(&account, 5, "a"), &Actor::operator()).await.unwrap().repeated);
     assert_eq!(bench.posted(&account).await, 15);
     bench.verified().await;
 }

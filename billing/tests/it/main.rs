@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod audit;
+mod budgets;
 mod crash;
 mod histories;
 mod keys;
 mod ledger;
+mod members;
 mod money;
 mod opening;
 mod oracle;

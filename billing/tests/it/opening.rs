@@ -1,7 +1,11 @@
 //! Files that are no ledger, or cannot be one.
 
-use peerway_billing::{Ledger, OpenError};
+use std::time::Duration;
+
+use peerway_billing::{Actor, KeyPolicy, Ledger, OpenError};
 use sqlx::{Connection, SqliteConnection};
+
+use crate::support::{assert_clean, grant};
 
 async fn refused(path: &std::path::Path) -> OpenError {
     let error = Ledger::open(path).await.unwrap_err();
@@ -46,7 +50,7 @@ async fn a_newer_ledger_is_not_touched() {
     let path = folder.path().join("ledger.db");
     Ledger::open(&path).await.unwrap().close().await;
     sqlite(&path, "PRAGMA user_version = 99").await;
-    assert!(matches!(refused(&path).await, OpenError::Newer { found: 99, known: 1, .. }));
+    assert!(matches!(refused(&path).await, OpenError::Newer { found: 99, known: 2, .. }));
 }
 
 #[cfg(unix)]
@@ -56,7 +60,7 @@ async fn the_file_is_its_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let ledger = Ledger::open(&path).await.unwrap();
-    ledger.create_account("someone").await.unwrap();
+    ledger.create_account("someone", &Actor::operator()).await.unwrap();
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
@@ -70,6 +74,36 @@ async fn two_processes_may_open_a_new_file_at_once() {
     let path = folder.path().join("ledger.db");
     let (one, two) = tokio::join!(Ledger::open(&path), Ledger::open(&path));
     let (one, two) = (one.unwrap(), two.unwrap());
-    let account = one.create_account("shared").await.unwrap();
+    let account = one.create_account("shared", &Actor::operator()).await.unwrap();
     assert_eq!(two.account(&account.id).await.unwrap(), account);
+}
+
+/// What schema 1 wrote still stands after the schema is brought up to date, hashes and all, and goes on.
+#[tokio::test]
+async fn a_ledger_of_the_first_schema_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    sqlite(&path, include_str!("../../migrations/0001_ledger.sql")).await;
+    sqlite(&path, include_str!("fixtures/schema1.sql")).await;
+    let ledger = Ledger::open(&path).await.unwrap();
+    assert_clean(&ledger).await;
+
+    let keys = ledger.list_keys(None).await.unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in &keys {
+        assert_eq!((&key.policy, &key.replaced_by), (&KeyPolicy::default(), &None));
+        assert!(ledger.audit(&key.account, None, 10).await.unwrap().is_empty(), "schema 1 had no audit log");
+        let again =
+            grant(&key.account, if key.revoked_at.is_some() { 1000 } else { 1001 }, &format!("first-{}", key.account));
+        assert!(ledger.credit(again, &Actor::operator()).await.unwrap().repeated);
+    }
+    let live = keys.iter().find(|key| key.revoked_at.is_none()).unwrap();
+    ledger.rotate_key(&live.id, Duration::from_secs(60), &Actor::operator()).await.unwrap();
+    assert_eq!(ledger.audit(&live.account, None, 10).await.unwrap().len(), 2);
+    assert_eq!(
+        ledger.charges(&live.account, 10).await.unwrap().iter().filter(|charge| charge.token.is_none()).count(),
+        2
+    );
+    assert_clean(&ledger).await;
+    ledger.close().await;
 }

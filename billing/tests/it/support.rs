@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use peerway_billing::{
-    Account, AccountId, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, Ledger, LedgerOptions,
-    ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, PerMillion, Price, Reference, RequestId, Timestamp,
-    TokenCount,
+    Account, AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, KeyId, KeyPolicy,
+    KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, PerMillion, Price,
+    Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
 use tempfile::TempDir;
 
@@ -43,9 +43,12 @@ impl Bench {
 
     /// A customer with so many nano-USD.
     pub(crate) async fn customer(&self, credit: i64) -> AccountId {
-        let account = self.ledger.create_account("a customer").await.unwrap();
+        let account = self.ledger.create_account("a customer", &Actor::operator()).await.unwrap();
         if credit > 0 {
-            self.ledger.credit(grant(&account.id, credit, &format!("first-{}", account.id))).await.unwrap();
+            self.ledger
+                .credit(grant(&account.id, credit, &format!("first-{}", account.id)), &Actor::operator())
+                .await
+                .unwrap();
         }
         account.id
     }
@@ -104,6 +107,11 @@ pub(crate) fn grant(account: &AccountId, amount: i64, reference: &str) -> Credit
     }
 }
 
+/// An unrestricted key.
+pub(crate) fn key_of(account: &AccountId, name: &str) -> KeyTerms {
+    KeyTerms { account: account.clone(), name: name.to_owned(), policy: KeyPolicy::default() }
+}
+
 pub(crate) fn hold(id: &str, account: &AccountId, amount: i64, expires_at: Timestamp) -> NewHold {
     NewHold {
         id: HoldId::new(id).unwrap(),
@@ -119,6 +127,7 @@ pub(crate) fn charge_of(ask: i64, fee_bps: u32, operator: &str) -> Charge {
     let output = PerMillion::new(1_000_000).unwrap(); // one nano-USD a token
     Charge::new(ChargeTerms {
         key: None,
+        token: None,
         node: "12D3KooWNode".to_owned(),
         operator: OperatorId::new(operator).unwrap(),
         model: "smol".to_owned(),
@@ -129,6 +138,15 @@ pub(crate) fn charge_of(ask: i64, fee_bps: u32, operator: &str) -> Charge {
         outcome: Outcome::Finished,
     })
     .unwrap()
+}
+
+/// The same charge, made with this key and this minted token.
+pub(crate) fn shown(charge: &Charge, key: Option<&KeyId>, token: Option<&TokenId>) -> Charge {
+    Charge::new(ChargeTerms { key: key.cloned(), token: token.cloned(), ..charge.terms().clone() }).unwrap()
+}
+
+pub(crate) fn subject(name: &str) -> SubjectId {
+    SubjectId::new(format!("https://idp.example.com|{name}")).unwrap()
 }
 
 pub(crate) fn capture(hold: &str, name: &str, ask: i64, close: bool) -> Capture {

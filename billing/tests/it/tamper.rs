@@ -1,12 +1,13 @@
 //! Whatever is changed behind the ledger's back is found.
 
 use std::path::Path;
+use std::time::Duration;
 
 use peerway_billing::ledger::{Check, VerifyReport};
-use peerway_billing::{Clock, Ledger};
+use peerway_billing::{Actor, Clock, KeyChange, Ledger, Role};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, START, capture, hold, open};
+use crate::support::{Bench, START, capture, hold, key_of, open, subject};
 
 /// A file with something in every table: open and ended holds, charges, keys live and revoked.
 async fn full_file() -> Bench {
@@ -19,10 +20,16 @@ async fn full_file() -> Bench {
         }
         bench.ledger.capture(capture(&names[0], &format!("r{index}"), 20, false)).await.unwrap();
         bench.ledger.capture(capture(&names[1], &format!("s{index}"), 30, true)).await.unwrap();
-        let key = bench.ledger.create_key(&account, "a key").await.unwrap();
+        let person = subject(&format!("p{index}"));
+        bench.ledger.put_member(&account, &person, Role::Owner, "a person", &Actor::operator()).await.unwrap();
+        let changed = bench.ledger.create_key(key_of(&account, "to change"), &Actor::operator()).await.unwrap();
+        let change = KeyChange { name: Some("changed".to_owned()), ..KeyChange::default() };
+        bench.ledger.update_key(&changed.record.id, change, &Actor::subject(person)).await.unwrap();
+        bench.ledger.rotate_key(&changed.record.id, Duration::from_secs(60), &Actor::operator()).await.unwrap();
+        let key = bench.ledger.create_key(key_of(&account, "a key"), &Actor::operator()).await.unwrap();
         if index == 0 {
-            bench.ledger.revoke_key(&key.record.id).await.unwrap();
-            bench.ledger.set_frozen(&account, true).await.unwrap();
+            bench.ledger.revoke_key(&key.record.id, &Actor::operator()).await.unwrap();
+            bench.ledger.set_frozen(&account, true, &Actor::operator()).await.unwrap();
         }
     }
     bench.verified().await;
@@ -62,13 +69,14 @@ async fn verify_copy(original: &Path, statement: String) -> VerifyReport {
     report
 }
 
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     ("accounts", "id"),
     ("transfers", "seq"),
     ("entries", "transfer"),
     ("charges", "request_id"),
     ("holds", "id"),
     ("keys", "id"),
+    ("members", "subject"),
 ];
 
 #[tokio::test]
@@ -136,9 +144,68 @@ async fn the_first_bad_row_is_named() {
     );
     assert!(report.findings[0].message.contains("101"), "{:?}", report.findings);
 
-    let stolen = "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL)".to_owned();
+    let stolen =
+        "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL, '{}', NULL)".to_owned();
     let report = verify_copy(&bench.path(), stolen).await;
     assert_eq!((report.findings[0].check, report.findings[0].place.as_str()), (Check::Keys, "key key_0"));
+}
+
+/// What one hand-made row or edit of access is found as, and where.
+#[tokio::test]
+async fn access_that_nobody_gave_is_found() {
+    let bench = full_file().await;
+    let account = "(SELECT account FROM members ORDER BY subject LIMIT 1)";
+    let live = "id = (SELECT id FROM keys WHERE revoked_at IS NULL AND replaced_by IS NULL LIMIT 1)";
+    let cases = [
+        (Check::Keys, format!("UPDATE keys SET policy = '{{\"scopes\":[\"admin\"]}}' WHERE {live}")),
+        (Check::Keys, format!("UPDATE keys SET replaced_by = 'key_0' WHERE {live}")),
+        (Check::Keys, format!("UPDATE keys SET name = 'other' WHERE {live}")),
+        (Check::Keys, "UPDATE keys SET revoked_at = NULL WHERE revoked_at IS NOT NULL".to_owned()),
+        (Check::Keys, format!("DELETE FROM keys WHERE {live}")),
+        (Check::Members, format!("INSERT INTO members VALUES ({account}, 'mallory', 'owner', '', 0)")),
+        (Check::Members, format!("UPDATE members SET role = 'viewer' WHERE account = {account}")),
+        (Check::Members, format!("DELETE FROM members WHERE account = {account}")),
+        (
+            Check::Chain,
+            "UPDATE transfers SET audit = replace(audit, 'operator', 'key:key_0')
+             WHERE seq = (SELECT min(seq) FROM transfers WHERE kind = 'key')"
+                .to_owned(),
+        ),
+        (
+            Check::Chain,
+            "UPDATE transfers SET audit_account = 'acct_0'
+             WHERE seq = (SELECT min(seq) FROM transfers WHERE kind = 'key')"
+                .to_owned(),
+        ),
+        (
+            Check::Chain,
+            "UPDATE transfers SET audit = NULL, audit_account = NULL
+             WHERE seq = (SELECT max(seq) FROM transfers WHERE kind = 'key')"
+                .to_owned(),
+        ),
+        (
+            Check::Chain,
+            "UPDATE transfers SET audit = '{}', audit_account = 'acct_0'
+             WHERE seq = (SELECT max(seq) FROM transfers WHERE kind = 'charge')"
+                .to_owned(),
+        ),
+        (
+            Check::Chain,
+            "DELETE FROM transfers WHERE seq = (SELECT max(seq) FROM transfers WHERE kind = 'member')".to_owned(),
+        ),
+        (
+            Check::Chain,
+            "INSERT INTO transfers
+             SELECT (SELECT max(seq) + 1 FROM transfers), kind, 'x', memo, created_at,
+                    (SELECT hash FROM transfers ORDER BY seq DESC), hash, audit_account, audit
+             FROM transfers WHERE kind = 'key_change' LIMIT 1"
+                .to_owned(),
+        ),
+    ];
+    for (check, case) in cases {
+        let report = verify_copy(&bench.path(), case.clone()).await;
+        assert!(report.findings.iter().any(|finding| finding.check == check), "{case}: {:?}", report.findings);
+    }
 }
 
 #[tokio::test]

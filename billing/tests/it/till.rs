@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peerway_billing::{AccountId, AdmitError, Admitted, Amount, Ledger, OwnerId, Split, Till, TillConfig};
+use peerway_billing::{AccountId, Actor, AdmitError, Admitted, Amount, Ledger, OwnerId, Split, Till, TillConfig};
 use sqlx::{Connection, SqliteConnection};
 use tokio::task::JoinSet;
 
@@ -100,9 +100,9 @@ async fn credit_from_another_process_is_seen() {
     let account = bench.customer(0).await;
     let till = till(&bench).await;
     assert_eq!(admit(&till, "a", &account, 10).await.unwrap_err(), insufficient(10, 0));
-    bench.another().await.credit(grant(&account, 10, "card")).await.unwrap();
+    bench.another().await.credit(grant(&account, 10, "card"), &Actor::operator()).await.unwrap();
     let first = admit(&till, "b", &account, 10).await.unwrap();
-    bench.another().await.credit(grant(&account, 10, "card-2")).await.unwrap();
+    bench.another().await.credit(grant(&account, 10, "card-2"), &Actor::operator()).await.unwrap();
     let second = admit(&till, "c", &account, 10).await.unwrap();
     assert_eq!(admit(&till, "d", &account, 10).await.unwrap_err(), insufficient(10, 0));
     drop((first, second));
@@ -142,7 +142,7 @@ async fn who_may_not_spend_is_told_why() {
     let nobody = AccountId::new("acct_nobody").unwrap();
     assert_eq!(admit(&till, "a", &nobody, 1).await.unwrap_err(), AdmitError::AccountMissing(nobody));
     let before = admit(&till, "b", &account, 1).await.unwrap();
-    bench.ledger.set_frozen(&account, true).await.unwrap();
+    bench.ledger.set_frozen(&account, true, &Actor::operator()).await.unwrap();
     till.maintain().await;
     assert_eq!(admit(&till, "c", &account, 1).await.unwrap_err(), AdmitError::Frozen(account.clone()));
     // What was admitted before is still paid.

@@ -1,5 +1,7 @@
 //! The endpoints, one file each.
 
+pub mod account;
+pub mod admin;
 pub mod chat;
 pub mod completions;
 pub mod document;
@@ -8,5 +10,7 @@ pub mod messages;
 pub mod models;
 pub mod probes;
 pub mod responses;
+pub mod tokens;
 
 pub(crate) mod body;
+mod reply;

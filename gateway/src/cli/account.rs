@@ -1,7 +1,7 @@
 //! `peerway account …`
 
 use clap::Subcommand;
-use peerway_billing::{Account, AccountId, Receipt};
+use peerway_billing::{Account, AccountId, Actor, Receipt};
 use serde::Serialize;
 
 use super::Workspace;
@@ -38,7 +38,7 @@ struct Shown {
 pub(super) async fn run(command: AccountCommand, workspace: &Workspace) -> anyhow::Result<()> {
     match command {
         AccountCommand::Create { name } => {
-            let account = workspace.ledger().await?.create_account(&name).await?;
+            let account = workspace.ledger().await?.create_account(&name, &Actor::operator()).await?;
             workspace.output.print(&account, |account| account.id.to_string())
         }
         AccountCommand::Show { account } => {

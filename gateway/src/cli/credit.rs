@@ -1,7 +1,7 @@
 //! `peerway credit …`
 
 use clap::Subcommand;
-use peerway_billing::{AccountId, Credit, Nanos, Reference};
+use peerway_billing::{AccountId, Actor, Credit, Nanos, Reference};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(command: CreditCommand, workspace: &Workspace) -> anyhow
         None => Reference::new(format!("grant:{}", Uuid::now_v7()))?,
     };
     let ledger = workspace.existing_ledger().await?;
-    let credited = ledger.credit(Credit { account, amount, reference, memo }).await?;
+    let credited = ledger.credit(Credit { account, amount, reference, memo }, &Actor::operator()).await?;
     let granted = Granted {
         account: credited.account.id,
         amount,

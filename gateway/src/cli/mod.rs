@@ -4,12 +4,16 @@
 //! code 1 (2 for a command line that cannot be read).
 
 mod account;
+mod audit;
 mod credit;
 mod key;
 mod ledger;
+mod member;
 mod model;
+mod moment;
 mod node;
 mod output;
+mod policy;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +33,8 @@ pub const CATALOG_FOLDER: &str = "catalog";
 pub const IDENTITY_FILE: &str = "identity.key";
 /// Answers to requests with an `Idempotency-Key`, in the data folder.
 pub const ANSWERED_FOLDER: &str = "answered";
+/// What signs the tokens that are minted under keys, in the data folder.
+pub const TOKEN_SECRET_FILE: &str = "token.key";
 /// Responses that callers let be kept, in the data folder.
 pub const RESPONSES_FOLDER: &str = "responses";
 /// The running gateway's socket in the data folder.
@@ -61,6 +67,11 @@ enum Command {
     /// Keys that callers show
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// People of an account, who sign in with an identity provider
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Who changed what on an account
+    Audit(audit::AuditArgs),
     /// The ledger: is it sound, and what is in it
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -91,6 +102,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Account(command) => account::run(command, &workspace).await,
         Command::Credit(command) => credit::run(command, &workspace).await,
         Command::Key(command) => key::run(command, &workspace).await,
+        Command::Member(command) => member::run(command, &workspace).await,
+        Command::Audit(args) => audit::run(args, &workspace).await,
         Command::Ledger(command) => ledger::run(command, &workspace).await,
         Command::Node(command) => node::run(command, &workspace).await,
         Command::Model(command) => model::run(command, &workspace),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use peerway_billing::{Ledger, OwnerId, Till, TillConfig};
+use peerway_billing::{Budgets, Ledger, OwnerId, Till, TillConfig};
 use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity, parse_multiaddr};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -16,13 +16,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, RESPONSES_FOLDER, prepare};
+use super::{
+    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE,
+    prepare,
+};
 use crate::Gateway;
+use crate::access::{Authenticator, TokenSecret};
 use crate::admin::AdminSocket;
-use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
+use crate::limits::RateLimits;
 use crate::media::Fetcher;
 use crate::responses::{Background, ResponseStore};
 use crate::server::{ServerLimits, serve};
@@ -92,15 +96,21 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let responses = Arc::new(responses);
     let till = Till::open(ledger.clone(), till_config(&config, &identity)?).await?;
     let peer_id = identity.peer_id();
+    let secret = TokenSecret::load_or_create(&config.data_dir.join(TOKEN_SECRET_FILE))?;
+    let authenticator = Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id.to_string())
+        .map_err(|error| anyhow::anyhow!("configuration: identity_providers: {error}"))?;
     let peers = GatewayPeer::start(identity, peer_config(&config)?).await?;
     let admin = AdminSocket::bind(config.data_dir.join(ADMIN_SOCKET)).context("cannot make the admin socket")?;
 
     let stopping = CancellationToken::new();
     let gateway = Arc::new(Gateway {
         fee: config.fee()?,
-        authenticator: Authenticator::new(ledger.clone()),
+        authenticator,
         catalog: Arc::clone(&catalog),
+        ledger: ledger.clone(),
         till,
+        budgets: Budgets::new(ledger.clone()),
+        limits: RateLimits::default(),
         peers,
         shelf: Arc::clone(&shelf),
         responses: Arc::clone(&responses),
@@ -118,6 +128,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
         tokio::spawn(admin.serve(Arc::clone(&gateway))),
+        tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
     ];
     for address in gateway.peers.addresses() {
@@ -164,6 +175,10 @@ fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {
     let parse = |address: &String| parse_multiaddr(address).context("p2p_listen");
     let listen = config.p2p_listen.iter().map(parse).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(GatewayPeerConfig { listen, mdns: config.mdns, max_nodes: config.max_nodes, ..GatewayPeerConfig::default() })
+}
+
+async fn follow_providers(gateway: Arc<Gateway>) {
+    gateway.authenticator.follow_providers().await;
 }
 
 async fn sweep(ledger: Ledger) {

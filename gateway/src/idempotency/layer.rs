@@ -16,8 +16,8 @@ use super::key::{Fingerprint, RequestKey};
 use super::recording::{Recorded, Recording};
 use super::shelf::{Claim, Shelf};
 use crate::Gateway;
+use crate::access::Principal;
 use crate::api::body;
-use crate::auth::Principal;
 use crate::layers::RequestId;
 
 /// Tells a caller that it got an answer that was given before.

@@ -54,7 +54,8 @@ pub(super) async fn admit(
         BillingId::new(id.to_string()).map_err(|cause| refusals::internal("a request id is no id", &cause))?;
     let hold = gateway.till.admit(request, &principal.account, amount).await;
     let hold = hold.map_err(|refusal| refusals::not_admitted(&refusal))?;
-    let bill = Bill::new(hold, principal.key.clone(), model.card.id.clone(), gateway.fee, estimate);
+    let spender = (principal.key.clone(), principal.token.clone());
+    let bill = Bill::new(hold, spender, model.card.id.clone(), gateway.fee, estimate);
     Ok(Admission { picks, dearest, bill })
 }
 

@@ -30,7 +30,7 @@ use peerway_openapi::chat::ChatRequest;
 use peerway_openapi::{ApiError, ErrorKind};
 
 use crate::Gateway;
-use crate::auth::Principal;
+use crate::access::Principal;
 use crate::layers::RequestId;
 
 pub use ask::{Ask, Work};

@@ -16,6 +16,9 @@ use super::{RequestId, WatchedBody};
 /// Bytes of a path that are written: it comes from the caller.
 const MAX_LOGGED_PATH: usize = 100;
 
+/// What every key begins with. A key in a path is a mistake of its caller, and must not become one of this log.
+const KEY: &str = "sk-pw-";
+
 /// Logs and counts requests. Needs [`super::RequestIdLayer`] outside it.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessLogLayer;
@@ -58,6 +61,12 @@ impl Drop for Line {
     }
 }
 
+/// As much of a path as may be written: it comes from the caller.
+fn logged(path: &str) -> String {
+    let end = path.find(KEY).map_or(path.len(), |begin| begin + KEY.len());
+    path[..path.floor_char_boundary(end.min(MAX_LOGGED_PATH))].to_owned()
+}
+
 fn status_class(status: StatusCode) -> &'static str {
     match status.as_u16() / 100 {
         2 => "2xx",
@@ -83,8 +92,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut path = request.uri().path().to_owned();
-        path.truncate(path.floor_char_boundary(MAX_LOGGED_PATH));
+        let path = logged(request.uri().path());
         // 499: what nginx calls a caller who left before there was an answer.
         let mut line = Line {
             id: request.extensions().get().copied(),
@@ -99,5 +107,17 @@ where
             line.status = response.status();
             Ok(response.map(|body| Body::new(WatchedBody::new(body, line))))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_cut_before_it_tells_a_key() {
+        assert_eq!(logged("/v1/models/a/b"), "/v1/models/a/b");
+        assert_eq!(logged("/v1/models/sk-pw-secret"), "/v1/models/sk-pw-");
+        assert_eq!(logged(&"ä".repeat(100)), "ä".repeat(50));
     }
 }

@@ -1,7 +1,7 @@
 //! The bill of one request: who sells at which price, and the one capture.
 
 use peerway_billing::{
-    Admitted, Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Price, Split, TokenCount,
+    Admitted, Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Price, Split, TokenCount, TokenId,
 };
 use peerway_openapi::usage::{CostDetails, Usage};
 use tracing::{error, warn};
@@ -23,7 +23,8 @@ pub struct Seller {
 #[derive(Debug)]
 pub struct Bill {
     hold: Option<Admitted>,
-    key: KeyId,
+    /// The key that spends, and the minted token that was shown in its place.
+    spender: (Option<KeyId>, Option<TokenId>),
     model: String,
     fee: FeeBps,
     /// Prompt tokens as the gateway counts them.
@@ -38,8 +39,14 @@ const OVERCLAIM_TOLERANCE: u64 = 8;
 impl Bill {
     /// A bill to be paid out of a hold.
     #[must_use]
-    pub fn new(hold: Admitted, key: KeyId, model: String, fee: FeeBps, estimate: &Estimate) -> Self {
-        Self { hold: Some(hold), key, model, fee, prompt: estimate.prompt, uncounted: estimate.uncounted }
+    pub fn new(
+        hold: Admitted,
+        spender: (Option<KeyId>, Option<TokenId>),
+        model: String,
+        fee: FeeBps,
+        estimate: &Estimate,
+    ) -> Self {
+        Self { hold: Some(hold), spender, model, fee, prompt: estimate.prompt, uncounted: estimate.uncounted }
     }
 
     /// What it may come to at most.
@@ -53,7 +60,7 @@ impl Bill {
     pub fn take(&mut self) -> Self {
         Self {
             hold: self.hold.take(),
-            key: self.key.clone(),
+            spender: self.spender.clone(),
             model: std::mem::take(&mut self.model),
             fee: self.fee,
             prompt: self.prompt,
@@ -100,8 +107,10 @@ impl Bill {
 
     fn capture(&mut self, seller: &Seller, billed: TokenCount, claimed: TokenCount, outcome: Outcome) -> Split {
         let Some(hold) = self.hold.take() else { return Split::default() };
+        let (key, token) = self.spender.clone();
         let terms = ChargeTerms {
-            key: Some(self.key.clone()),
+            key,
+            token,
             node: seller.node.clone(),
             operator: seller.operator.clone(),
             model: std::mem::take(&mut self.model),

@@ -1,11 +1,13 @@
 //! Accounts: opened, frozen, credited. Opening and freezing go into the log too, as transfers without entries,
 //! so that an account that was edited by hand no longer agrees with the log.
 
-use super::{Books, PastCredit, Tracked};
+use super::audit::{Granted, Note, Opened, Plain, note};
+use super::{Books, Draft, PastCredit, Tracked};
+use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::rows::AccountRow;
-use crate::ledger::types::{Account, AccountKind, Credit, Credited};
+use crate::ledger::types::{Account, AccountKind, Action, Credit, Credited};
 use crate::money::Nanos;
 
 /// What the log says of an account's opening.
@@ -36,21 +38,29 @@ impl Books {
         Nanos::new(account.balance).minus_or_zero(Nanos::new(account.held))
     }
 
-    pub(super) fn open_account(&mut self, id: &AccountId, name: String) -> Result<Account, LedgerError> {
-        self.add_account(id, AccountKind::Customer, name)?;
+    pub(super) fn open_account(&mut self, id: &AccountId, name: String, actor: &Actor) -> Result<Account, LedgerError> {
+        let audit = note(id.as_str(), actor, Action::AccountOpened, id.as_str(), &Opened { name: &name })?;
+        self.add_account(id, AccountKind::Customer, name, Some(audit))?;
         self.account(id.as_str())?.to_account(0)
     }
 
-    /// The operator's account; their first charge opens it.
+    /// The operator's account; their first charge opens it, so there is nobody who asked.
     pub(super) fn ensure_operator(&mut self, id: &AccountId, name: &str) -> Result<(), LedgerError> {
         if self.accounts.contains_key(id.as_str()) {
             return Ok(());
         }
-        self.add_account(id, AccountKind::Operator, name.to_owned())
+        self.add_account(id, AccountKind::Operator, name.to_owned(), None)
     }
 
-    fn add_account(&mut self, id: &AccountId, kind: AccountKind, name: String) -> Result<(), LedgerError> {
-        self.post("account", id.as_str().to_owned(), opening_memo(kind.as_str(), &name), &[], None)?;
+    fn add_account(
+        &mut self,
+        id: &AccountId,
+        kind: AccountKind,
+        name: String,
+        audit: Option<Note>,
+    ) -> Result<(), LedgerError> {
+        let (reference, memo) = (id.as_str().to_owned(), opening_memo(kind.as_str(), &name));
+        self.post(Draft { kind: "account", reference, memo, audit, ..Draft::default() })?;
         let row = AccountRow {
             id: id.as_str().to_owned(),
             kind: kind.as_str().to_owned(),
@@ -64,11 +74,14 @@ impl Books {
         Ok(())
     }
 
-    pub(super) fn freeze(&mut self, id: &AccountId, frozen: bool) -> Result<Account, LedgerError> {
+    pub(super) fn freeze(&mut self, id: &AccountId, frozen: bool, actor: &Actor) -> Result<Account, LedgerError> {
         let account = self.customer(id.as_str())?;
         if (account.frozen != 0) != frozen {
             let reference = format!("{id}#{}", self.head.seq + 1);
-            self.post("freeze", reference, freeze_memo(id.as_str(), frozen), &[], None)?;
+            let memo = freeze_memo(id.as_str(), frozen);
+            let action = if frozen { Action::AccountFrozen } else { Action::AccountUnfrozen };
+            let audit = Some(note(id.as_str(), actor, action, id.as_str(), &Plain {})?);
+            self.post(Draft { kind: "freeze", reference, memo, audit, ..Draft::default() })?;
             if let Some(account) = self.accounts.get_mut(id.as_str()) {
                 account.change().frozen = i64::from(frozen);
             }
@@ -76,7 +89,7 @@ impl Books {
         self.account(id.as_str())?.to_account(0)
     }
 
-    pub(super) fn credit(&mut self, credit: &Credit) -> Result<Credited, LedgerError> {
+    pub(super) fn credit(&mut self, credit: &Credit, actor: &Actor) -> Result<Credited, LedgerError> {
         let (account, amount) = (credit.account.as_str(), credit.amount.as_i64());
         self.customer(account)?;
         if amount <= 0 {
@@ -91,7 +104,11 @@ impl Books {
         let grants = AccountId::platform_grants();
         let reference = credit.reference.as_str().to_owned();
         let lines = [(grants.as_str(), -amount), (account, amount)];
-        let seq = self.post("credit", reference.clone(), credit.memo.clone(), &lines, None)?;
+        let detail = Granted { amount_nano_usd: credit.amount, memo: &credit.memo };
+        let audit = Some(note(account, actor, Action::CreditGranted, &reference, &detail)?);
+        let (kind, memo) = ("credit", credit.memo.clone());
+        let seq =
+            self.post(Draft { kind, reference: reference.clone(), memo, lines: &lines, audit, ..Draft::default() })?;
         let past = PastCredit {
             reference: reference.clone(),
             memo: credit.memo.clone(),

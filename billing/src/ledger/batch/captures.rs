@@ -1,6 +1,6 @@
 //! Captures: work that was delivered becomes money that has moved. Once per request, whatever happens.
 
-use super::Books;
+use super::{Books, Draft};
 use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::rows::{ChargeRow, HoldRow, column};
@@ -26,7 +26,8 @@ impl Books {
         let fees = AccountId::platform_fees();
         let (total, earned, fee) = (paid.total.as_i64(), paid.operator.as_i64(), paid.fee.as_i64());
         let lines = [(customer.as_str(), -total), (operator.as_str(), earned), (fees.as_str(), fee)];
-        self.post("charge", charge.request_id.clone(), String::new(), &lines, Some(charge))?;
+        let reference = charge.request_id.clone();
+        self.post(Draft { kind: "charge", reference, lines: &lines, charge: Some(charge), ..Draft::default() })?;
         if open {
             self.take_from_hold(capture, &customer, total);
         }
@@ -80,5 +81,6 @@ fn charge_row(capture: &Capture, hold: &HoldRow, paid: Split, now: i64) -> Charg
         shortfall: capture.charge.split().total.minus_or_zero(paid.total).as_i64(),
         outcome: terms.outcome.as_str().to_owned(),
         created_at: now,
+        token_id: terms.token.as_ref().map(|token| token.as_str().to_owned()),
     }
 }

@@ -9,7 +9,7 @@ use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::command::Command;
 use crate::ledger::read::head;
-use crate::ledger::rows::{AccountRow, ChargeRow, HoldRow, KeyRow};
+use crate::ledger::rows::{AccountRow, ChargeRow, HoldRow, KeyRow, MemberRow};
 
 /// What the commands of a batch name.
 #[derive(Default)]
@@ -20,6 +20,8 @@ struct Wanted {
     requests: BTreeSet<String>,
     references: BTreeSet<String>,
     keys: BTreeSet<String>,
+    /// Accounts whose members may change.
+    peopled: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -59,7 +61,17 @@ impl Wanted {
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
             Command::Sweep { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
-            Command::RevokeKey { key, .. } => drop(self.keys.insert(key.as_str().to_owned())),
+            Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
+                self.keys.insert(key.as_str().to_owned());
+            }
+            Command::PutMember { member: MemberRow { account, .. }, .. } => {
+                self.account(account);
+                self.peopled.insert(account.clone());
+            }
+            Command::RemoveMember { account, .. } => {
+                self.account(account.as_str());
+                self.peopled.insert(account.as_str().to_owned());
+            }
         }
     }
 
@@ -105,6 +117,9 @@ pub(super) async fn load(
     .await?;
     let keys: Vec<KeyRow> =
         rows(connection, "SELECT * FROM keys WHERE id IN (SELECT value FROM json_each(?1))", &wanted.keys).await?;
+    let members: Vec<MemberRow> =
+        rows(connection, "SELECT * FROM members WHERE account IN (SELECT value FROM json_each(?1))", &wanted.peopled)
+            .await?;
 
     Ok(Books {
         now,
@@ -112,6 +127,10 @@ pub(super) async fn load(
         accounts: by(accounts, |row| row.id.clone()),
         holds: by(holds, |row| row.id.clone()),
         keys: by(keys, |row| row.id.clone()),
+        members: members
+            .into_iter()
+            .map(|row| ((row.account.clone(), row.subject.clone()), Tracked::clean(Some(row))))
+            .collect(),
         charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
         credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
         swept: 0,

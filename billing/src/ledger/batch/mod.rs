@@ -1,28 +1,34 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` reads, with one statement per table, every row that a command of the batch can touch.
-//! 2. `accounts`, `holds`, `captures`, `keys` decide the commands one after another on those rows in memory.
+//! 2. `accounts`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//!    memory, and `audit` words what somebody asked for.
 //! 3. `store` writes what changed, again with one statement per table.
 //!
 //! A command checks everything before it changes anything, so one that fails leaves no trace.
 
 mod accounts;
+mod audit;
 mod captures;
 mod holds;
 mod keys;
 mod load;
+mod members;
 mod store;
 
 pub(super) use accounts::opening_memo;
-pub(super) use keys::key_memo;
+pub(super) use keys::{ChangedKey, made_key};
+pub(super) use members::LoggedMember;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{Connection, SqliteConnection};
 
+use audit::Note;
+
 use super::chain;
 use super::command::{Command, Settle, settle};
-use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, TransferRow};
+use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, TransferRow};
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -58,6 +64,20 @@ struct PastCredit {
     amount: i64,
 }
 
+/// A transfer to append. Its sums are zero; most changes of access have no lines at all.
+#[derive(Default)]
+struct Draft<'a> {
+    kind: &'static str,
+    /// What of that kind: the log takes each one once.
+    reference: String,
+    /// What `verify` needs to know of it.
+    memo: String,
+    lines: &'a [(&'a str, i64)],
+    charge: Option<ChargeRow>,
+    /// Who asked for it; `None` where nobody did.
+    audit: Option<Note>,
+}
+
 /// The rows that a batch works on, and what it adds to the log.
 struct Books {
     now: i64,
@@ -65,6 +85,8 @@ struct Books {
     accounts: HashMap<String, Tracked<AccountRow>>,
     holds: HashMap<String, Tracked<HoldRow>>,
     keys: HashMap<String, Tracked<KeyRow>>,
+    /// By account and subject, all members of the accounts that a command may change; `None` once removed.
+    members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
     charges: HashMap<String, ChargeRow>,
     credits: HashMap<String, PastCredit>,
     swept: u64,
@@ -96,9 +118,9 @@ pub(crate) async fn run(
 impl Books {
     fn decide(&mut self, command: Command) -> Settle {
         match command {
-            Command::OpenAccount { id, name, reply } => settle(reply, self.open_account(&id, name)),
-            Command::Freeze { account, frozen, reply } => settle(reply, self.freeze(&account, frozen)),
-            Command::Credit { credit, reply } => settle(reply, self.credit(&credit)),
+            Command::OpenAccount { id, name, actor, reply } => settle(reply, self.open_account(&id, name, &actor)),
+            Command::Freeze { account, frozen, actor, reply } => settle(reply, self.freeze(&account, frozen, &actor)),
+            Command::Credit { credit, actor, reply } => settle(reply, self.credit(&credit, &actor)),
             Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
             Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
             Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),
@@ -109,8 +131,16 @@ impl Books {
             Command::Release { hold, reply } => settle(reply, self.release(&hold)),
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
-            Command::CreateKey { key, reply } => settle(reply, self.create_key(key)),
-            Command::RevokeKey { key, reply } => settle(reply, self.revoke_key(&key)),
+            Command::CreateKey { key, actor, reply } => settle(reply, self.create_key(key, &actor)),
+            Command::UpdateKey { key, change, actor, reply } => settle(reply, self.update_key(&key, change, &actor)),
+            Command::RotateKey { key, successor, overlap, actor, reply } => {
+                settle(reply, self.rotate_key(&key, successor, overlap, &actor))
+            }
+            Command::RevokeKey { key, actor, reply } => settle(reply, self.revoke_key(&key, &actor)),
+            Command::PutMember { member, actor, reply } => settle(reply, self.put_member(member, &actor)),
+            Command::RemoveMember { account, subject, actor, reply } => {
+                settle(reply, self.remove_member(&account, &subject, &actor))
+            }
         }
     }
 
@@ -126,14 +156,8 @@ impl Books {
     }
 
     /// Appends one transfer to the log and moves the balances. Lines of zero are left out.
-    fn post(
-        &mut self,
-        kind: &str,
-        reference: String,
-        memo: String,
-        lines: &[(&str, i64)],
-        charge: Option<ChargeRow>,
-    ) -> Result<i64, LedgerError> {
+    fn post(&mut self, draft: Draft<'_>) -> Result<i64, LedgerError> {
+        let Draft { kind, reference, memo, lines, charge, audit } = draft;
         debug_assert_eq!(lines.iter().map(|(_, amount)| i128::from(*amount)).sum::<i128>(), 0);
         let mut balances = Vec::with_capacity(lines.len());
         for (account, amount) in lines {
@@ -150,6 +174,7 @@ impl Books {
             }
         }
         let prev_hash = self.head.hash.clone();
+        let (audit_account, audit) = audit.map(|note| (note.account, note.json)).unzip();
         let mut transfer = TransferRow {
             seq,
             kind: kind.to_owned(),
@@ -158,6 +183,8 @@ impl Books {
             created_at: self.now,
             prev_hash,
             hash: String::new(),
+            audit_account,
+            audit,
         };
         let charge = charge.map(|charge| ChargeRow { transfer: seq, ..charge });
         transfer.hash = chain::link(&transfer, &entries, charge.as_ref());

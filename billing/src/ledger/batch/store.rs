@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{Books, Tracked};
 use crate::error::LedgerError;
-use crate::ledger::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, TransferRow};
+use crate::ledger::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, TransferRow};
 
 /// Rows per statement are powers of two up to two to this.
 const LARGEST: usize = 6;
@@ -53,7 +53,7 @@ macro_rules! row {
     };
 }
 
-row!(TransferRow, "transfers", [seq, kind, reference, memo, created_at, prev_hash, hash], "");
+row!(TransferRow, "transfers", [seq, kind, reference, memo, created_at, prev_hash, hash, audit_account, audit], "");
 row!(EntryRow, "entries", [transfer, line, account, amount], "");
 row!(
     ChargeRow,
@@ -83,7 +83,8 @@ row!(
         fee,
         shortfall,
         outcome,
-        created_at
+        created_at,
+        token_id
     ],
     ""
 );
@@ -103,8 +104,15 @@ row!(
 row!(
     KeyRow,
     "keys",
-    [id, account, name, prefix, sha256, created_at, revoked_at],
-    "ON CONFLICT (id) DO UPDATE SET revoked_at = excluded.revoked_at"
+    [id, account, name, prefix, sha256, created_at, revoked_at, policy, replaced_by],
+    "ON CONFLICT (id) DO UPDATE SET name = excluded.name, policy = excluded.policy, replaced_by = excluded.replaced_by,
+                                    revoked_at = excluded.revoked_at"
+);
+row!(
+    MemberRow,
+    "members",
+    [account, subject, role, name, created_at],
+    "ON CONFLICT (account, subject) DO UPDATE SET role = excluded.role, name = excluded.name"
 );
 
 /// Writes every changed row. `false` when nothing changed, and there is nothing to commit.
@@ -118,7 +126,21 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
     wrote |= write(connection, &all(&books.new_charges)).await?;
     wrote |= write(connection, &dirty(books.holds.values())).await?;
     wrote |= write(connection, &dirty(books.keys.values())).await?;
+    for ((account, subject), member) in books.members.iter().filter(|(_, member)| member.dirty) {
+        match &member.row {
+            Some(row) => wrote |= write(connection, &[row]).await?,
+            None => wrote |= remove_member(connection, account, subject).await?,
+        }
+    }
     Ok(wrote)
+}
+
+/// Members come and go rarely: a statement each will do. Somebody who was added and removed in one batch is in the log
+/// alone.
+async fn remove_member(connection: &mut SqliteConnection, account: &str, subject: &str) -> Result<bool, LedgerError> {
+    let delete = sqlx::query("DELETE FROM members WHERE account = ?1 AND subject = ?2").bind(account).bind(subject);
+    delete.execute(connection).await?;
+    Ok(true)
 }
 
 fn dirty<'a, T: 'a>(rows: impl Iterator<Item = &'a Tracked<T>>) -> Vec<&'a T> {

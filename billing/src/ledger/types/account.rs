@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
 use crate::clock::Timestamp;
 use crate::id::{AccountId, Reference};
 use crate::money::Nanos;
+use crate::words::words;
 
 /// Whose account it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

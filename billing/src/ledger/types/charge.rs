@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
 use crate::clock::Timestamp;
-use crate::id::{AccountId, HoldId, KeyId, OperatorId, RequestId};
+use crate::id::{AccountId, HoldId, KeyId, OperatorId, RequestId, TokenId};
 use crate::money::{self, FeeBps, Nanos, Overflow, Price, Split, TokenCount};
+use crate::words::words;
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ words!(Outcome {
 pub struct ChargeTerms {
     /// The key that was used; `None` where another proof stood for the account.
     pub key: Option<KeyId>,
+    /// The minted token that was shown in the key's place; `None` where it was the key itself.
+    pub token: Option<TokenId>,
     /// The node that served, by peer id. Control characters become spaces, 200 bytes are kept.
     pub node: String,
     /// Who is paid. Their account is opened by their first charge.
@@ -131,6 +133,9 @@ pub struct Receipt {
     pub account: AccountId,
     /// With which key.
     pub key: Option<KeyId>,
+    /// By which minted token; `None` where the key itself was shown.
+    #[serde(default)]
+    pub token: Option<TokenId>,
     /// Who served.
     pub node: String,
     /// Who was paid.

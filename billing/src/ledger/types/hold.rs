@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, OwnerId};
 use crate::money::Nanos;
+use crate::words::words;
 
 /// How much to set aside: at least `least` or nothing at all, and up to `most` where there is as much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! Walks the log once, checks each transfer by itself, and adds up what all of them say.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::SqliteConnection;
 
 use super::{Check, VerifyReport};
 use crate::id::AccountId;
+use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{PAGE, Posting, page};
-use crate::ledger::rows::{ChargeRow, EntryRow, TransferRow};
+use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, TransferRow};
 use crate::ledger::types::Head;
 use crate::money::{self, Nanos};
 
@@ -21,18 +22,13 @@ pub(super) struct LoggedAccount {
     pub(super) balance: i128,
 }
 
-/// A key as the log tells it.
-pub(super) struct LoggedKey {
-    pub(super) memo: String,
-    pub(super) created_at: i64,
-    pub(super) revoked_at: Option<i64>,
-}
-
 /// What the whole log adds up to.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) accounts: HashMap<String, LoggedAccount>,
-    pub(super) keys: HashMap<String, LoggedKey>,
+    pub(super) keys: HashMap<String, KeyRow>,
+    /// By account and subject.
+    pub(super) members: BTreeMap<(String, String), MemberRow>,
     /// What charges took out of holds that were open.
     pub(super) captured: HashMap<String, i128>,
 }
@@ -145,24 +141,43 @@ impl Totals {
         if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {
             *self.captured.entry(charge.hold.clone()).or_default() += i128::from(charge.total);
         }
-        match kind.as_str() {
+        let noted = match kind.as_str() {
             "account" => {
                 self.accounts.entry(reference.clone()).or_default().opened = Some((memo.clone(), *created_at));
+                Ok(())
             }
-            "freeze" => match serde_json::from_str::<(String, bool)>(memo) {
-                Ok((account, frozen)) => self.accounts.entry(account).or_default().frozen = frozen,
-                Err(error) => report.find(Check::Accounts, format!("transfer {seq}"), format!("its memo: {error}")),
-            },
-            "key" => {
-                let key = LoggedKey { memo: memo.clone(), created_at: *created_at, revoked_at: None };
-                self.keys.insert(reference.clone(), key);
-            }
+            "freeze" => serde_json::from_str(memo).map(|(account, frozen): (String, bool)| {
+                self.accounts.entry(account).or_default().frozen = frozen;
+            }),
+            "key" => made_key(reference, memo, *created_at).map(|key| drop(self.keys.insert(reference.clone(), key))),
+            "key_change" => serde_json::from_str(memo).map(|changed| self.change_key(changed)),
             "revoke" => {
                 if let Some(key) = self.keys.get_mut(reference) {
                     key.revoked_at = Some(*created_at);
                 }
+                Ok(())
             }
-            _ => {}
+            "member" => serde_json::from_str(memo).map(|member| self.put_member(member, *created_at)),
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
+            report.find(Check::Memos, format!("transfer {seq}"), format!("its memo: {error}"));
         }
+    }
+
+    fn change_key(&mut self, (id, name, policy, replaced_by): ChangedKey) {
+        if let Some(key) = self.keys.get_mut(&id) {
+            *key = KeyRow { name, policy, replaced_by, ..key.clone() };
+        }
+    }
+
+    fn put_member(&mut self, (account, subject, role, name): LoggedMember, at: i64) {
+        let place = (account.clone(), subject.clone());
+        let Some(role) = role else {
+            self.members.remove(&place);
+            return;
+        };
+        let created_at = self.members.get(&place).map_or(at, |member| member.created_at);
+        self.members.insert(place, MemberRow { account, subject, role, name, created_at });
     }
 }

@@ -1,7 +1,7 @@
 //! Everything recomputed: the proof that the file says what happened.
 //!
 //! `schema` looks at the tables themselves; `log` walks the transfers in order, page by page, and adds up what they say; `state` compares accounts,
-//! holds and keys with those sums. All of it reads one snapshot, so a gateway may go on writing meanwhile.
+//! holds, keys and members with those sums. All of it reads one snapshot, so a gateway may go on writing meanwhile.
 //! Per check the first bad row is named: what follows a broken link is broken too, and says nothing new.
 
 mod log;
@@ -40,8 +40,12 @@ pub enum Check {
     Held,
     /// Every hold is as the ledger wrote it, and captured what its charges took.
     Holds,
-    /// Every key was made, and revoked, in the log as it stands, and no other.
+    /// Every key was made, changed, rotated and revoked in the log as it stands, and no other.
     Keys,
+    /// Every member was put in the log as they stand, and no other.
+    Members,
+    /// The log says what it says in a form that this program knows.
+    Memos,
 }
 
 /// The first bad row of one check.

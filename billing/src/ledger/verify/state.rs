@@ -1,4 +1,4 @@
-//! Compares today's accounts, holds and keys with what the log adds up to.
+//! Compares today's accounts, holds, keys and members with what the log adds up to.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use sqlx::SqliteConnection;
 use super::log::{LoggedAccount, Totals};
 use super::{Check, VerifyReport};
 use crate::id::{AccountId, HoldId};
-use crate::ledger::batch::{key_memo, opening_memo};
-use crate::ledger::rows::{AccountRow, HoldRow, KeyRow};
+use crate::ledger::batch::opening_memo;
+use crate::ledger::rows::{AccountRow, HoldRow, KeyRow, MemberRow};
 
 /// Rows read at a time.
 const PAGE: usize = 1000;
@@ -21,7 +21,8 @@ pub(super) async fn compare(
 ) -> Result<(), sqlx::Error> {
     let held = holds(connection, totals, now, report).await?;
     accounts(connection, totals, &held, report).await?;
-    keys(connection, totals, report).await
+    keys(connection, totals, report).await?;
+    members(connection, totals, report).await
 }
 
 /// Checks every hold; answers what open ones set aside, per account.
@@ -131,11 +132,11 @@ async fn keys(
         let place = format!("key {}", row.id);
         match totals.keys.get(&row.id) {
             None => report.find(Check::Keys, place, "was never made in the log"),
-            Some(key) if (&key.memo, key.created_at) != (&key_memo(row), row.created_at) => {
-                report.find(Check::Keys, place, "was changed: it is not as the log made it");
-            }
             Some(key) if key.revoked_at != row.revoked_at => {
                 report.find(Check::Keys, place, "whether and when it was revoked is not what the log says");
+            }
+            Some(key) if key != row => {
+                report.find(Check::Keys, place, "was changed: it is not as the log made, changed or rotated it");
             }
             Some(_) => {}
         }
@@ -143,6 +144,30 @@ async fn keys(
     if rows.len() != totals.keys.len() {
         let message = format!("{} keys are there and the log made {}", rows.len(), totals.keys.len());
         report.find(Check::Keys, "keys", message);
+    }
+    Ok(())
+}
+
+async fn members(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    report: &mut VerifyReport,
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<MemberRow> =
+        sqlx::query_as("SELECT * FROM members ORDER BY account, subject").fetch_all(connection).await?;
+    for row in &rows {
+        let place = format!("member {} of {}", row.subject, row.account);
+        match totals.members.get(&(row.account.clone(), row.subject.clone())) {
+            None => report.find(Check::Members, place, "was never added in the log, or was removed in it"),
+            Some(member) if member != row => {
+                report.find(Check::Members, place, "was changed: they are not as the log put them");
+            }
+            Some(_) => {}
+        }
+    }
+    if rows.len() != totals.members.len() {
+        let message = format!("{} members are there and the log put {}", rows.len(), totals.members.len());
+        report.find(Check::Members, "members", message);
     }
     Ok(())
 }
