@@ -248,7 +248,19 @@ class TestKeysOfTheProvider:
         {}, {"keys": "none"}, {"keys": []}, {"keys": [{"kty": "oct", "kid": "first-RS256", "k": "c2VjcmV0"}]},
         {"keys": [{"kty": "RSA", "kid": "first-RS256", "n": "AQAB", "e": "AQAB"}]},
     ])
-    def test_a_provider_without_usable_keys_is_believed_nothing(self, account, provider, unusable):
+    def test_a_provider_without_usable_keys_is_believed_nothing(self, own_world, provider, unusable):
         provider.key_set = unusable
+        gateway = own_world.gateway("--config", trusting(own_world.folder, provider))
+        own_world.scripted("scripted", gateway, "--price-output", PRICE)
+        account = gateway.account("1")
         assert ask(account, provider.token(account.id)).status_code in (401, 503)
         assert ask(account, account.key).status_code == 200
+
+    @pytest.mark.parametrize("broken", [{}, {"keys": []}, {"keys": "none"}])
+    def test_keys_that_are_broken_later_do_not_lock_everybody_out(self, account, provider, broken):
+        assert ask(account, provider.token(account.id)).status_code == 200
+        provider.key_set = broken
+        asked = len(provider.asked)
+        # Each look at the keys is two questions: where they are, and what they are.
+        wait_until("the gateway has looked twice", lambda: len(provider.asked) >= asked + 4)
+        assert ask(account, provider.token(account.id)).status_code == 200
