@@ -177,18 +177,24 @@ def is_error(answer, path):
 
 def test_odd_names_in_paths_are_not_there_or_refused(gateway, account):
     print(f"PEERWAY_FUZZ_SEED={SEED}")
-    mutations = Mutations(f"{SEED} paths")
+    mutations, faults = Mutations(f"{SEED} paths"), set()
     with httpx.Client(base_url=gateway.url, headers=account.headers, timeout=PATIENCE_S) as client:
         for path in PATHS:
             for _ in range(20):
                 odd = [encoded(mutations.text()) for _ in range(path.count("{}"))]
                 answer = client.get(path.format(*odd))
-                assert answer.status_code < 500, (path, odd, answer.text)
-                if answer.status_code >= 400:
-                    assert answer.json()["error"]["message"], (path, odd, answer)
-                if path.partition("?")[0].endswith("{}") and odd[0]:
-                    assert answer.status_code in (400, 404, 405, 414, 431), (path, odd)
+                if not is_fine(answer, path, odd):
+                    faults.add(f"{path} with {odd[0][:40]}: {answer.status_code} {answer.text[:100]}")
+    assert not faults, "\n".join(sorted(faults))
     account.wait_until_spent(GRANTED * 10**9, 0)
+
+
+def is_fine(answer, path, odd):
+    if answer.status_code >= 400:
+        is_refusal = answer.headers["content-type"] == "application/json" and is_error(answer, path)
+        return is_refusal and answer.status_code in (400, 404, 405, 414, 431)
+    # Only a list can be asked for by a limit that chance has found; nothing has a name that it made up.
+    return not path.partition("?")[0].endswith("{}") or not odd[0]
 
 
 def encoded(text):
