@@ -44,11 +44,12 @@ CHAT = {
 }
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 TEXT = {
-    "model": "scripted", "prompt": [DIRECTIVE, f"Once upon {DIRECTIVE}"], "max_tokens": 5, "n": 1, "temperature": 1, "echo": True,
-    "stop": "END", "best_of": 1, "seed": 3, "suffix": None,
+    "model": "scripted", "prompt": [DIRECTIVE, f"Once upon {DIRECTIVE}"], "max_tokens": 5, "n": 1, "temperature": 1,
+    "echo": True, "stop": "END", "best_of": 1, "seed": 3, "suffix": None,
 }
 RESPONSE = {
-    "model": "scripted", "instructions": "Be brief.", "max_output_tokens": 20, "temperature": 0.5, "store": False, "metadata": {"a": "b"},
+    "model": "scripted", "instructions": "Be brief.", "max_output_tokens": 20, "temperature": 0.5, "store": False,
+    "metadata": {"a": "b"},
     "input": [
         {"role": "user", "content": [{"type": "input_text", "text": "The weather?"}]},
         {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
@@ -59,10 +60,13 @@ RESPONSE = {
     "reasoning": {"effort": "low"}, "truncation": "disabled", "parallel_tool_calls": True,
 }
 MESSAGE = {
-    "model": "scripted", "max_tokens": 20, "system": [{"type": "text", "text": "Be brief."}], "temperature": 0.5, "top_k": 5,
+    "model": "scripted", "max_tokens": 20, "temperature": 0.5, "top_k": 5,
+    "system": [{"type": "text", "text": "Be brief."}],
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "The weather?", "cache_control": {"type": "ephemeral"}}]},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}]},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+        ]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": f"cold {DIRECTIVE}"}]},
     ],
     "tools": [{"name": "weather", "description": "d", "input_schema": FUNCTION["parameters"]}],

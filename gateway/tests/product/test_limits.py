@@ -160,7 +160,8 @@ class TestConcurrentRequests:
     def test_whatever_ends_a_request_gives_its_place_back(self, gateway, account, node):
         key = gateway.key(account.id, "--concurrent", "1")
         for directives, status in (
-            ("[[tokens=1]]", {200}), ("[[refuse=bad_request]]", {400}), ("[[nonsense]]", {400}), ("[[refuse=busy]]", {502, 503}),
+            ("[[tokens=1]]", {200}), ("[[refuse=bad_request]]", {400}), ("[[nonsense]]", {400}),
+            ("[[refuse=busy]]", {502, 503}),
         ):
             assert post(key, directives).status_code in status
             wait_until("the node is asked again", gateway.healthy_nodes)

@@ -52,7 +52,9 @@ def test_the_last_owner_stays(admin):
     assert put(admin, ADA, "viewer").status_code == 200
 
 
-@pytest.mark.parametrize("body", [{}, {"role": "king"}, {"role": None}, {"role": "owner", "name": 7}, {"role": ["owner"]}, []])
+@pytest.mark.parametrize("body", [
+    {}, {"role": "king"}, {"role": None}, {"role": "owner", "name": 7}, {"role": ["owner"]}, [],
+])
 def test_a_member_that_makes_no_sense(admin, body):
     assert admin.request("PUT", f"/v1/admin/members/{ADA}", body).status_code == 400
     assert members(admin) == {}
