@@ -13,4 +13,5 @@ pub mod responses;
 pub mod tokens;
 
 pub(crate) mod body;
+pub(crate) mod extract;
 mod reply;
