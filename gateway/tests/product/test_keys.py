@@ -147,7 +147,7 @@ def test_a_key_works_only_from_its_networks(admin, networks, may):
 
 def test_a_proxy_that_is_trusted_says_where_its_callers_are(own_world):
     config = own_world.folder / "proxy.toml"
-    config.write_text('trusted_proxies = ["127.0.0.1/32"]\n')
+    config.write_text('trusted_proxies = ["127.0.0.1"]\n')
     gateway = own_world.gateway("--config", str(config))
     account = gateway.account("1", "--allow-ip", "192.0.2.0/24")
 
