@@ -102,6 +102,14 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
     pub function_call: Option<Present>,
+    /// As `audio`, of OpenRouter: wishes about who serves.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub provider: Option<Present>,
+    /// As `audio`, of OpenRouter: other models to fall back on.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub models: Option<Present>,
     /// As `audio`: searching the web.
     #[serde(default, skip_serializing)]
     #[schema(ignore)]

@@ -136,6 +136,8 @@ impl ChatRequest {
             ("functions", self.functions.is_some(), "Send `tools`, which replaced it."),
             ("function_call", self.function_call.is_some(), "Send `tool_choice`, which replaced it."),
             ("web_search_options", self.web_search_options.is_some(), "No node searches the web."),
+            ("provider", self.provider.is_some(), "The cheapest healthy node serves; there is no choice yet."),
+            ("models", self.models.is_some(), "Name one `model`."),
             ("modalities", self.modalities.as_ref().is_some_and(|kinds| *kinds != ["text"]), "Answers are text."),
             (
                 "verbosity",
@@ -262,6 +264,8 @@ mod tests {
             (r#"{"n":0}"#, "n"),
             (r#"{"n":129}"#, "n"),
             (r#"{"functions":[]}"#, "functions"),
+            (r#"{"provider":{"max_price":{"prompt":1}}}"#, "provider"),
+            (r#"{"models":["a","b"]}"#, "models"),
             (r#"{"audio":{"voice":"x"}}"#, "audio"),
             (r#"{"modalities":["audio"]}"#, "modalities"),
             (r#"{"verbosity":"high"}"#, "verbosity"),
