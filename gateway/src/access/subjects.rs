@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::access::testing::{TestLedger, provider_config};
 
-    fn claims(more: Value) -> VerifiedClaims {
+    fn claims(more: &Value) -> VerifiedClaims {
         let mut all = json!({"sub": "ada", "exp": 2_000_000_000});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(all).unwrap()
@@ -165,7 +165,7 @@ mod tests {
         let subjects = Subjects::new(test.ledger.clone(), Limits::default());
         let fixed = IdentityProviderConfig { account: Some(one.clone()), ..provider_config("https://id.example.com") };
         let open = provider_config("https://id.example.com");
-        let of = async |config, more, wanted| subjects.principal(config, &claims(more), wanted).await;
+        let of = async |config, more, wanted| subjects.principal(config, &claims(&more), wanted).await;
         let account = async |config, more, wanted| of(config, more, wanted).await.map(|found| found.account);
 
         assert_eq!(account(&fixed, json!({"peerway_account": two.as_str()}), None).await.unwrap(), one);
@@ -191,7 +191,7 @@ mod tests {
         let subjects = Subjects::new(test.ledger.clone(), Limits::default());
         let config =
             IdentityProviderConfig { account: Some(account.clone()), ..provider_config("https://id.example.com") };
-        let scopes = async |more| subjects.principal(&config, &claims(more), None).await.unwrap().scopes;
+        let scopes = async |more| subjects.principal(&config, &claims(&more), None).await.unwrap().scopes;
         assert_eq!(scopes(json!({})).await, [Scope::Inference]);
         assert_eq!(scopes(json!({"scope": "openid"})).await, []);
         test.member(&account, "https://id.example.com|boss", Role::Owner).await;
