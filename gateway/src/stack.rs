@@ -91,7 +91,9 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .merge(read)
         .merge(admin)
         // Who asks, before anything of the body is read.
-        .route_layer(from_fn_with_state(Arc::clone(gateway), require_key));
+        .route_layer(from_fn_with_state(Arc::clone(gateway), require_key))
+        // Outside all that can refuse on a path: its callers read errors in the words of its API alone.
+        .route_layer(from_fn(api::messages::refuse_in_own_words));
     let open = Router::new()
         .route("/health", get(api::probes::health))
         .route("/ready", get(api::probes::ready))

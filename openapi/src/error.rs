@@ -243,7 +243,8 @@ impl ApiError {
         }
     }
 
-    /// The whole HTTP answer, with `Retry-After` where trying again may help.
+    /// The whole HTTP answer, with `Retry-After` where trying again may help. The error itself goes along in the answer's
+    /// extensions, for who tells it in other words.
     #[must_use]
     pub fn response(&self) -> Response<Bytes> {
         let body = serde_json::to_vec(&self.envelope()).unwrap_or_default();
@@ -255,6 +256,7 @@ impl ApiError {
             let seconds = wait.as_millis().div_ceil(1000).max(1);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
         }
+        response.extensions_mut().insert(self.clone());
         response
     }
 }

@@ -289,6 +289,17 @@ fn the_response_grows_with_its_pieces_and_ends_once() {
 }
 
 #[test]
+fn who_cancels_is_told_no_more() {
+    let mut dialect = dialect();
+    dialect.open().unwrap();
+    dialect.piece(piece(Delta::text("Hel"), None)).unwrap();
+    dialect.cancel();
+    assert!(dialect.piece(piece(Delta::text("lo"), Some(FinishReason::Stop))).unwrap().is_empty());
+    assert!(dialect.end(usage()).unwrap().is_empty());
+    assert_eq!(dialect.response().status, ResponseStatus::Cancelled);
+}
+
+#[test]
 fn log_probabilities_come_with_their_text() {
     let logprobs =
         json!({"content": [{"token": "Hi", "logprob": -0.5, "top_logprobs": [{"token": "Ho", "logprob": -1.5}]}]});

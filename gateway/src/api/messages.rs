@@ -3,14 +3,32 @@
 //! Errors have Anthropic's shape here, also those that are no matter of this API: its libraries read no other.
 
 use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use peerway_openapi::messages::{CountTokensRequest, MessagesDialect, MessagesRequest, TokenCount, error_response};
 use peerway_openapi::{ApiError, parse};
 
 use super::body;
 use crate::inference::{self, Ask, Caller, Work};
 use crate::meter::Delivery;
+
+/// Tells refusals of this API's paths in its words, whoever refuses.
+pub async fn refuse_in_own_words(request: Request, next: Next) -> Response {
+    let is_own = request.uri().path().starts_with("/v1/messages");
+    let response = next.run(request).await;
+    match response.extensions().get::<ApiError>() {
+        Some(error) if is_own => {
+            let (told, body) = error_response(error).into_parts();
+            let (mut head, _) = response.into_parts();
+            head.headers.extend(told.headers);
+            head.headers.remove(CONTENT_LENGTH);
+            Response::from_parts(head, Body::from(body))
+        }
+        _ => response,
+    }
+}
 
 /// Lets a model answer a conversation.
 pub async fn create(caller: Caller, body: Body) -> Response {

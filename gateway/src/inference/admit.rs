@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use peerway_billing::{IdError, OperatorId, Price, RequestId as BillingId};
+use peerway_billing::{Amount, IdError, OperatorId, Price, RequestId as BillingId, Reserved};
 use peerway_openapi::ApiError;
 
 use super::estimate::Estimate;
 use super::{Caller, refusals};
 use crate::catalog::CatalogModel;
-use crate::meter::{Bill, Seller};
+use crate::meter::{Bill, Seller, SetAside};
 use crate::route::{Need, Pick, Requirement, rank};
 
 /// Credit set aside, and who may earn it.
@@ -24,11 +24,13 @@ pub(super) struct Admission {
 
 /// The model that callers name so, if this one may use it.
 pub(super) fn model(caller: &Caller, id: &str) -> Result<Arc<CatalogModel>, ApiError> {
+    caller.principal.may_use(id)?;
     let model = caller.gateway.catalog.get(id).ok_or_else(|| refusals::model_not_found(id))?;
     Ok(model)
 }
 
-/// Picks nodes and holds what the dearest of them may cost.
+/// Picks nodes and sets aside what the dearest of them may cost: of the caller's tokens a minute, of every budget, and of
+/// the account's credit, in this order, because what is refused first costs least to give back.
 pub(super) async fn admit(
     caller: &Caller,
     model: &CatalogModel,
@@ -50,13 +52,30 @@ pub(super) async fn admit(
     let amount = estimate
         .amount(&dearest, gateway.fee)
         .map_err(|cause| refusals::internal("a request's price does not fit the ledger", &cause))?;
+    if let Some(ticket) = &caller.ticket {
+        ticket.take_tokens(estimate.likely_tokens())?;
+    }
+    let (budgets, amount) = reserve(caller, amount).await?;
     let request =
         BillingId::new(id.to_string()).map_err(|cause| refusals::internal("a request id is no id", &cause))?;
     let hold = gateway.till.admit(request, &principal.account, amount).await;
     let hold = hold.map_err(|refusal| refusals::not_admitted(&refusal))?;
+    let set_aside = SetAside::new(hold, budgets, caller.ticket.clone());
     let spender = (principal.key.clone(), principal.token.clone());
-    let bill = Bill::new(hold, spender, model.card.id.clone(), gateway.fee, estimate);
+    let bill = Bill::new(set_aside, spender, model.card.id.clone(), gateway.fee, estimate);
     Ok(Admission { picks, dearest, bill })
+}
+
+/// A part of every budget, each as much as the one before left; and what is then left to ask of the account.
+async fn reserve(caller: &Caller, mut amount: Amount) -> Result<(Vec<Reserved>, Amount), ApiError> {
+    let mut budgets = Vec::new();
+    for (scope, limits) in caller.principal.budgets() {
+        let reserved = caller.gateway.budgets.reserve(scope, limits, amount).await;
+        let reserved = reserved.map_err(|refusal| refusals::over_budget(&refusal))?;
+        amount.most = amount.most.min(reserved.amount());
+        budgets.push(reserved);
+    }
+    Ok((budgets, amount))
 }
 
 /// The highest price that this request may pay, whichever of the picks serves it.

@@ -5,6 +5,7 @@ use peerway_openapi::{ApiError, ErrorKind};
 
 use super::{Ask, Work};
 use crate::catalog::CatalogModel;
+use crate::route::TYPICAL_COMPLETION;
 
 /// Prompts of more bytes are counted off the threads that serve connections: it takes milliseconds.
 const INLINE_BYTES: usize = 32 << 10;
@@ -77,6 +78,14 @@ impl Estimate {
     #[must_use]
     pub fn most_prompt(&self) -> u64 {
         self.prompt.saturating_add(self.uncounted)
+    }
+
+    /// Tokens that a minute's limit is asked for. An answer without a limit of the caller's counts as most answers are; if
+    /// it turns out longer, the rest is owed.
+    #[must_use]
+    pub fn likely_tokens(&self) -> u64 {
+        let each = if self.limit_is_callers { self.completion } else { self.completion.min(TYPICAL_COMPLETION) };
+        self.most_prompt().saturating_add(each.saturating_mul(self.choices))
     }
 
     /// The most generated tokens of all answers.

@@ -32,6 +32,7 @@ use peerway_openapi::{ApiError, ErrorKind};
 use crate::Gateway;
 use crate::access::Principal;
 use crate::layers::RequestId;
+use crate::limits::Ticket;
 
 pub use ask::{Ask, Work};
 pub use embed::embed;
@@ -60,6 +61,8 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// The request's name.
     pub id: RequestId,
+    /// The request's part of what its caller may ask in a minute. None: it counts against nothing.
+    pub ticket: Option<Arc<Ticket>>,
     /// When it came.
     pub came: std::time::Instant,
 }
@@ -75,6 +78,7 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
             return Err(error.response().map(axum::body::Body::from));
         };
         let (principal, id) = (Arc::clone(principal), *id);
-        Ok(Self { gateway: Arc::clone(gateway), principal, id, came: std::time::Instant::now() })
+        let ticket = parts.extensions.get::<Arc<Ticket>>().cloned();
+        Ok(Self { gateway: Arc::clone(gateway), principal, id, ticket, came: std::time::Instant::now() })
     }
 }

@@ -1,6 +1,6 @@
 //! What a caller is told where a request cannot be served, and what the operator's log is told of it.
 
-use peerway_billing::{AdmitError, Nanos};
+use peerway_billing::{AdmitError, BudgetError, Nanos};
 use peerway_openapi::{ApiError, ErrorKind};
 use tracing::error;
 
@@ -41,6 +41,24 @@ pub(super) fn not_admitted(refusal: &AdmitError) -> ApiError {
         cause => {
             error!(%cause, "a request could not be admitted");
             ApiError::new(ErrorKind::LedgerUnavailable, "Credit cannot be checked at the moment. Try again.")
+        }
+    }
+}
+
+/// A budget of the key or token gives nothing.
+pub(super) fn over_budget(refusal: &BudgetError) -> ApiError {
+    match refusal {
+        BudgetError::Exhausted { window, limit, remaining, resets_at } => {
+            let again = resets_at.map_or_else(String::new, |at| format!(" It begins again at {at}."));
+            let message = format!(
+                "The {window} budget of this key or token is {limit}, and {remaining} of it is left: too little for \
+                 this request.{again} Ask its owner for more, or lower max_tokens."
+            );
+            ApiError::new(ErrorKind::BudgetExhausted, message)
+        }
+        cause => {
+            error!(%cause, "a budget could not be asked");
+            ApiError::new(ErrorKind::LedgerUnavailable, "Budgets cannot be checked at the moment. Try again.")
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The bill of one request: who sells at which price, and the one capture.
 
 use peerway_billing::{
-    Admitted, Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Price, Split, TokenCount, TokenId,
+    Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Price, Split, TokenCount, TokenId,
 };
 use peerway_openapi::usage::{CostDetails, Usage};
 use tracing::{error, warn};
 
+use super::SetAside;
 use crate::inference::Estimate;
 
 /// The node that serves a request, and what it asks.
@@ -22,7 +23,8 @@ pub struct Seller {
 /// The open bill of one request. It is settled once: by [`Bill::settle`], or unpaid when it is dropped.
 #[derive(Debug)]
 pub struct Bill {
-    hold: Option<Admitted>,
+    /// None once it is settled.
+    set_aside: Option<SetAside>,
     /// The key that spends, and the minted token that was shown in its place.
     spender: (Option<KeyId>, Option<TokenId>),
     model: String,
@@ -37,29 +39,30 @@ pub struct Bill {
 const OVERCLAIM_TOLERANCE: u64 = 8;
 
 impl Bill {
-    /// A bill to be paid out of a hold.
+    /// A bill to be paid out of what is set aside.
     #[must_use]
     pub fn new(
-        hold: Admitted,
+        set_aside: SetAside,
         spender: (Option<KeyId>, Option<TokenId>),
         model: String,
         fee: FeeBps,
         estimate: &Estimate,
     ) -> Self {
-        Self { hold: Some(hold), spender, model, fee, prompt: estimate.prompt, uncounted: estimate.uncounted }
+        let (prompt, uncounted) = (estimate.prompt, estimate.uncounted);
+        Self { set_aside: Some(set_aside), spender, model, fee, prompt, uncounted }
     }
 
     /// What it may come to at most.
     #[must_use]
     pub fn held(&self) -> Nanos {
-        self.hold.as_ref().map_or(Nanos::ZERO, Admitted::amount)
+        self.set_aside.as_ref().map_or(Nanos::ZERO, SetAside::amount)
     }
 
     /// The bill as it stands, to be settled by another answer; this one settles nothing any more.
     #[must_use]
     pub fn take(&mut self) -> Self {
         Self {
-            hold: self.hold.take(),
+            set_aside: self.set_aside.take(),
             spender: self.spender.clone(),
             model: std::mem::take(&mut self.model),
             fee: self.fee,
@@ -68,7 +71,7 @@ impl Bill {
         }
     }
 
-    /// Takes the price of what was delivered out of the hold and gives the rest back.
+    /// Takes the price of what was delivered out of what is set aside, and gives the rest back.
     ///
     /// `claimed` is what the node says; None where it did not come to say. Nothing delivered costs nothing. Returns
     /// what the caller is told.
@@ -95,7 +98,7 @@ impl Bill {
 
     /// Nothing was delivered.
     fn give_back(&mut self) -> Usage {
-        self.hold = None;
+        self.set_aside = None;
         priced(Usage::of_tokens(self.prompt, 0, 0), &Split::default())
     }
 
@@ -106,7 +109,7 @@ impl Bill {
     }
 
     fn capture(&mut self, seller: &Seller, billed: TokenCount, claimed: TokenCount, outcome: Outcome) -> Split {
-        let Some(hold) = self.hold.take() else { return Split::default() };
+        let Some(set_aside) = self.set_aside.take() else { return Split::default() };
         let (key, token) = self.spender.clone();
         let terms = ChargeTerms {
             key,
@@ -121,7 +124,7 @@ impl Bill {
             outcome,
         };
         match Charge::new(terms) {
-            Ok(charge) => hold.capture(charge),
+            Ok(charge) => set_aside.pay(charge, billed.prompt().saturating_add(billed.completion())),
             Err(overflow) => {
                 error!(%overflow, "a charge does not fit the ledger: the request is free");
                 Split::default()

@@ -7,7 +7,9 @@
 mod answer;
 mod bill;
 mod count;
+mod set_aside;
 
 pub use answer::{Delivery, MeteredAnswer, Name, Step};
 pub use bill::{Bill, Seller};
 pub use count::AnswerCount;
+pub use set_aside::SetAside;

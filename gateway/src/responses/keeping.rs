@@ -100,6 +100,10 @@ impl Dialect for Keeping {
         told
     }
 
+    fn refusal(&self, error: &ApiError) -> http::Response<Bytes> {
+        self.inner.lock().refusal(error)
+    }
+
     fn broken(&mut self, error: &ApiError) -> Result<Bytes, Unwritable> {
         let told = self.ending().broken(error);
         self.keep_it();

@@ -3,7 +3,7 @@
 use peerway_billing::Price;
 
 /// Generated tokens that are expected where the caller set no limit, or a high one: answers are mostly short.
-const TYPICAL_COMPLETION: u64 = 256;
+pub const TYPICAL_COMPLETION: u64 = 256;
 
 /// The expected cost in millionths of a nano-USD, for comparing nodes: not what is charged.
 ///

@@ -6,5 +6,5 @@
 mod cost;
 mod pick;
 
-pub use cost::expected_cost;
+pub use cost::{TYPICAL_COMPLETION, expected_cost};
 pub use pick::{MAX_ATTEMPTS, Need, Pick, Refusal, Requirement, asking_price, rank};

@@ -44,7 +44,7 @@ def test_a_message_has_text_usage_and_its_exact_cost(client, market):
 
 def test_the_real_model_answers(client):
     question = "What is the capital of France? Answer in one sentence."
-    answer = client.messages.create(**request(question, model=REAL_MODEL, max_tokens=16, temperature=0))
+    answer = client.messages.create(**request(question, model=REAL_MODEL, max_tokens=16, extra_body={"temperature": 0}))
     assert "Paris" in answer.content[0].text
     assert answer.stop_reason in ("end_turn", "max_tokens")
 
@@ -52,13 +52,19 @@ def test_the_real_model_answers(client):
 def test_a_stream_says_the_same_as_the_whole(client):
     whole = client.messages.create(**request(say("One two three.")))
     with client.messages.stream(**request(say("One two three."))) as stream:
-        kinds = [event.type for event in stream]
+        events = list(stream)
         final = stream.get_final_message()
-    assert kinds[0] == "message_start" and kinds[-1] == "message_stop"
+    assert events[0].type == "message_start" and events[-1].type == "message_stop"
     assert final.content[0].text == whole.content[0].text == "One two three."
     assert final.stop_reason == whole.stop_reason
     assert (final.usage.input_tokens, final.usage.output_tokens) == (whole.usage.input_tokens, whole.usage.output_tokens)
-    assert nanos(final.usage.cost) == nanos(whole.usage.cost)
+    assert told_cost(events) == nanos(whole.usage.cost)
+
+
+def told_cost(events):
+    """Told with the end of a message; the SDK's own sum has only what it knows."""
+    [cost] = [event.usage.cost for event in events if event.type == "message_delta"]
+    return nanos(cost)
 
 
 def test_events_are_named_and_in_order(client):
@@ -122,10 +128,9 @@ def test_tokens_are_counted_as_they_would_be_charged_and_for_free(market):
 def test_the_sum_of_the_costs_is_what_is_gone(market):
     account = market.gateway.account("1")
     client = client_of(account)
-    costs = [client.messages.create(**request(f"[[tokens={tokens}]]")).usage.cost for tokens in (1, 5)]
-    with client.messages.stream(**request("[[tokens=7]]")) as stream:
-        costs.append(stream.get_final_message().usage.cost)
-    account.wait_until_spent(10**9, sum(map(nanos, costs)))
+    costs = [nanos(client.messages.create(**request(f"[[tokens={tokens}]]")).usage.cost) for tokens in (1, 5)]
+    costs.append(told_cost(client.messages.create(**request("[[tokens=7]]"), stream=True)))
+    account.wait_until_spent(10**9, sum(costs))
 
 
 def test_the_key_may_come_in_either_header(account):
@@ -154,7 +159,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(("changes", "field"), [
         ({"max_tokens": 0}, "max_tokens"),
-        ({"temperature": 1.5}, "temperature"),
+        ({"extra_body": {"temperature": 1.5}}, "temperature"),
         ({"messages": []}, "messages"),
         ({"stop_sequences": ["a", "b", "c", "d", "e"]}, "stop_sequences"),
     ])

@@ -1,5 +1,7 @@
 """OpenAI's SDK for Node, whose helpers read streams more strictly than Python's."""
 
+from array import array
+
 import pytest
 
 from harness import EMBEDDER, REAL_MODEL
@@ -59,6 +61,7 @@ def test_responses_whole_in_events_and_one_after_the_other(account, scripts):
 
 def test_embeddings_by_default_and_as_numbers(account, scripts):
     seen = scripts.run("openai_embeddings", account, model=EMBEDDER, input=["a cold day", "two"])
-    assert seen["byDefault"] == seen["asFloats"]
-    assert [len(vector) for vector in seen["byDefault"]] == [8, 8]
+    by_default, as_floats = ([array("f", vector) for vector in seen[way]] for way in ("byDefault", "asFloats"))
+    assert by_default == as_floats
+    assert [len(vector) for vector in by_default] == [8, 8]
     assert seen["usage"]["prompt_tokens"] == 4

@@ -1,6 +1,7 @@
 """OpenAI's SDK for Python: text that goes on from a prompt, and vectors of texts."""
 
 import math
+from array import array
 
 import openai
 import pytest
@@ -29,8 +30,10 @@ def test_a_prompt_goes_on(client):
     assert answer.choices[0].text.startswith(" Paris")
     assert answer.choices[0].finish_reason == "length"
     # As it stands, without the words of a template around it.
-    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (len(TOKENS), 4)
-    assert nanos(answer.usage.cost) == cost_in_nanos(5, 4, *REAL_ASK)
+    assert answer.usage.prompt_tokens == len(TOKENS)
+    # What the node made, or less where the same text has fewer tokens.
+    assert 3 <= answer.usage.completion_tokens <= 4
+    assert nanos(answer.usage.cost) == cost_in_nanos(5, answer.usage.completion_tokens, *REAL_ASK)
 
 
 def test_a_prompt_of_tokens_is_the_same_prompt(client):
@@ -49,9 +52,11 @@ def test_several_prompts_have_an_answer_each(client):
 
 
 def test_a_stream_says_the_same(client):
+    whole = complete(client)
     chunks = list(complete(client, stream=True, stream_options={"include_usage": True}))
-    assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == complete(client).choices[0].text
-    assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 4
+    assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == whole.choices[0].text
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
 
 
 def test_probabilities_of_tokens_with_their_places(client):
@@ -81,6 +86,14 @@ def test_what_cannot_be_done_is_refused_by_name(client, changes, param):
     assert caught.value.param.startswith(param)
 
 
+def test_no_prompt_makes_a_healthy_node_look_broken(client, market):
+    """A token that no vocabulary has, behind one that is fine: the caller's mistake, not the node's."""
+    with pytest.raises(openai.BadRequestError):
+        complete(client, prompt=[TOKENS, [10**6]])
+    assert market.real.is_listed()
+    assert complete(client).choices
+
+
 class TestEmbeddings:
     """Base64 is what the SDK asks for by itself."""
 
@@ -90,7 +103,9 @@ class TestEmbeddings:
     def test_both_formats_hold_the_same_numbers(self, client):
         by_default, as_floats = self.embed(client), self.embed(client, encoding_format="float")
         assert [item.index for item in by_default.data] == [0, 1]
-        assert [item.embedding for item in by_default.data] == [item.embedding for item in as_floats.data]
+        # As they are in base64; written out, the last digits of a longer number may be anything.
+        exact = [array("f", item.embedding) for item in by_default.data]
+        assert exact == [array("f", item.embedding) for item in as_floats.data]
         for item in by_default.data:
             assert math.isclose(sum(number**2 for number in item.embedding), 1, abs_tol=1e-5)
 

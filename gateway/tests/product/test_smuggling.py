@@ -117,13 +117,16 @@ def test_nothing_that_a_caller_sends_breaks_out_of_its_line(gateway, account):
     """A line end in what is repeated to the caller would let him write headers, or a whole answer, for someone else."""
     evil = "x\r\nSet-Cookie: evil=1\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"
     encoded = evil.replace("\r", "%0d").replace("\n", "%0a").replace(" ", "%20")
-    payloads = [body(model=evil), body("[[tokens=1]]", user=evil), body(f"[[say={evil}]]"), body("[[tokens=1]]", metadata={"a": evil})]
-    sent = [request(account, text, length(text)) for text in (json.dumps(payload).encode() for payload in payloads)]
+    last = "Connection: close"
+    payloads = [
+        body("", model=evil), body("[[tokens=1]]", user=evil), body(f"[[say={evil}]]"), body("[[tokens=1]]", metadata={"a": evil}),
+    ]
+    sent = [request(account, text, length(text), last) for text in (json.dumps(payload).encode() for payload in payloads)]
     sent += [
-        request(account, PAYLOAD, length(), f"{name}: {encoded}")
+        request(account, PAYLOAD, length(), last, f"{name}: {encoded}")
         for name in ("Idempotency-Key", "X-Request-Id", "Origin", "OpenAI-Organization", "traceparent")
     ]
-    sent += [request(account, b"", "Content-Length: 0", path=f"/v1/models/{encoded}")]
+    sent += [request(account, b"", "Content-Length: 0", last, path=f"/v1/models/{encoded}")]
     for one in sent:
         answers, _ = exchange(gateway, one)
         assert len(answers) == 1, one
@@ -144,7 +147,7 @@ def test_a_request_whose_head_has_no_bounds_is_refused(gateway, account, node):
 
 def test_what_is_no_http_is_answered_at_most_with_a_refusal(gateway, account):
     for junk in (b"\0" * 64, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 3000):
-        answers, closed = exchange(gateway, junk, first_wait_s=2)
+        answers, closed = exchange(gateway, junk, first_wait_s=1)
         assert all(answer.status in (400, 505) for answer in answers)
         assert closed or not answers
     assert account.request("GET", "/v1/models").status_code == 200

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use super::answer::{Answer, last_status};
+use super::translate::renamed;
 use super::{CreateResponse, EventKind, IncompleteDetails, Response, ResponseError, ResponseEvent};
 use super::{ResponseStatus, ResponseUsage};
 use crate::ApiError;
@@ -94,6 +95,11 @@ impl ResponsesDialect {
         self.answer.response.incomplete_details = Some(IncompleteDetails { reason: reason.to_owned() });
     }
 
+    /// Whether it was cancelled or has ended: what the node still says changes nothing.
+    fn is_over(&self) -> bool {
+        self.answer.response.status.is_final()
+    }
+
     /// An event with the response as it is.
     fn state(&self, event: impl FnOnce(Box<Response>) -> EventKind) -> EventKind {
         event(Box::new(self.answer.response.clone()))
@@ -166,6 +172,9 @@ impl Dialect for ResponsesDialect {
     }
 
     fn piece(&mut self, chunk: ChatChunk) -> Result<Bytes, Unwritable> {
+        if self.is_over() {
+            return Ok(Bytes::new());
+        }
         let opening = self.open()?;
         if chunk.provider.is_some() {
             self.answer.response.provider = chunk.provider;
@@ -178,6 +187,9 @@ impl Dialect for ResponsesDialect {
     }
 
     fn end(&mut self, usage: Usage) -> Result<Bytes, Unwritable> {
+        if self.is_over() {
+            return Ok(Bytes::new());
+        }
         let opening = self.open()?;
         self.complete(Some(usage));
         let mut events = self.told();
@@ -196,5 +208,9 @@ impl Dialect for ResponsesDialect {
         }
         let event = self.state(|response| EventKind::Failed { response });
         Ok(Bytes::from([opening, self.write(vec![event])?].concat()))
+    }
+
+    fn refusal(&self, error: &ApiError) -> http::Response<Bytes> {
+        renamed(error.clone()).response()
     }
 }

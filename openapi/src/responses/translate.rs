@@ -50,7 +50,7 @@ impl CreateResponse {
 }
 
 /// The error, with the field at fault by the name that it has in this API.
-fn renamed(error: ApiError) -> ApiError {
+pub(super) fn renamed(error: ApiError) -> ApiError {
     let Some(field) = error.param() else { return error };
     let name = if field.starts_with("messages") {
         "input".to_owned()

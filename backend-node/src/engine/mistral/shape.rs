@@ -47,13 +47,15 @@ pub(super) fn of_chat(request: &ChatRequest, tools: &[(usize, &Tool)]) -> Result
 pub(super) fn of_format(format: Option<&ResponseFormat>) -> Result<Option<Shape>, EngineError> {
     let (field, constraint) = match format {
         None | Some(ResponseFormat::Text) => return Ok(None),
-        Some(ResponseFormat::JsonObject) => ("response_format", Constraint::JsonSchema(json!({ "type": "object" }))),
+        Some(ResponseFormat::JsonObject) => {
+            ("response_format", Constraint::JsonSchema(compact(json!({ "type": "object" }))))
+        }
         Some(ResponseFormat::JsonSchema { json_schema }) => {
             let field = "response_format.json_schema.schema";
             let Some(schema) = &json_schema.schema else {
                 return Err(EngineError::bad_param(field, "The schema is missing."));
             };
-            (field, Constraint::JsonSchema(schema.clone()))
+            (field, Constraint::JsonSchema(compact(schema.clone())))
         }
         Some(ResponseFormat::Regex { regex }) => ("response_format.regex", Constraint::Regex(regex.clone())),
         Some(ResponseFormat::Grammar { grammar }) => ("response_format.grammar", Constraint::Lark(grammar.clone())),
@@ -86,11 +88,21 @@ fn call(tools: &[(usize, &Tool)]) -> Shape {
 /// The schema of a call's arguments, which are an object whether or not the schema says so.
 fn arguments(parameters: Option<&Map<String, Value>>) -> Value {
     let Some(parameters) = parameters else {
-        return json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        return compact(json!({ "type": "object", "properties": {}, "additionalProperties": false }));
     };
     let mut schema = parameters.clone();
     if !schema.contains_key("$ref") {
         schema.entry("type").or_insert_with(|| json!("object"));
     }
-    Value::Object(schema)
+    compact(Value::Object(schema))
+}
+
+/// The same schema, for JSON on one line, spaced as models have read it most. Any other space that JSON allows is where a
+/// small model gets lost: it writes line breaks until its limit, and the caller pays for them.
+fn compact(mut schema: Value) -> Value {
+    if let Value::Object(fields) = &mut schema {
+        let spacing = json!({ "whitespace_flexible": false, "item_separator": ", ", "key_separator": ": " });
+        fields.insert("x-guidance".to_owned(), spacing);
+    }
+    schema
 }

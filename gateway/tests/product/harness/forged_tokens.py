@@ -10,8 +10,8 @@ from .identity_provider import IdentityProvider, SigningKey, part
 STRANGER = SigningKey.make("first-RS256", "RS256")
 
 
-def unsigned(claims: dict, algorithm: str) -> str:
-    return f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims)}."
+def unsigned(key: SigningKey, claims: dict, algorithm: str) -> str:
+    return f"{part({'alg': algorithm, 'typ': 'JWT', 'kid': key.kid})}.{part(claims)}."
 
 
 def signed_with_public_key(key: SigningKey, claims: dict) -> str:
@@ -38,8 +38,8 @@ def forged(idp: IdentityProvider, account: str) -> dict[str, str]:
         return idp.token(account, header=changes)
 
     return {
-        "no signature": unsigned(honest, "none"),
-        "no signature, in other letters": unsigned(honest, "nOnE"),
+        "no signature": unsigned(idp.keys["RS256"], honest, "none"),
+        "no signature, in other letters": unsigned(idp.keys["RS256"], honest, "nOnE"),
         "a signature cut off": claims().rpartition(".")[0] + ".",
         "the public key as a shared secret": signed_with_public_key(idp.keys["RS256"], honest),
         "another's key under a known name": STRANGER.sign(honest),
