@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use peerway_billing::{BudgetLimits, KeyUsage, Nanos, Outcome, Receipt, RequestId, Scope, Window};
@@ -11,6 +11,7 @@ use peerway_openapi::account::{Credits, Data, Generation, KeyInfo, RateLimit};
 use peerway_openapi::{ApiError, ErrorKind};
 use serde::Deserialize;
 
+use super::params::Queried;
 use super::reply::{json, not_found, or_refuse, refused};
 use crate::Gateway;
 use crate::access::Principal;
@@ -72,7 +73,11 @@ pub async fn key(State(gateway): Shared, Extension(principal): Caller) -> Respon
 }
 
 /// `GET /v1/generation?id=…`, of a request or of an answer.
-pub async fn generation(State(gateway): Shared, Extension(principal): Caller, Query(asked): Query<Asked>) -> Response {
+pub async fn generation(
+    State(gateway): Shared,
+    Extension(principal): Caller,
+    Queried(asked): Queried<Asked>,
+) -> Response {
     let answer = async {
         principal.require(Scope::UsageRead)?;
         let id = asked.id.ok_or_else(|| ApiError::invalid("id", "Name a request: `?id=req_…`."))?;

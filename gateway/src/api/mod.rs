@@ -13,4 +13,5 @@ pub mod responses;
 pub mod tokens;
 
 pub(crate) mod body;
+mod params;
 mod reply;

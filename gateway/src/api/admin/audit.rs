@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use peerway_billing::Scope;
@@ -12,8 +11,9 @@ use peerway_openapi::ApiError;
 use peerway_openapi::admin::Page;
 use serde::Deserialize;
 
+use super::super::params::Queried;
 use super::super::reply::{json, or_refuse, refused};
-use super::{bad_query, page_size, view};
+use super::{page_size, view};
 use crate::Gateway;
 use crate::access::Principal;
 
@@ -32,18 +32,14 @@ pub struct Paging {
 pub async fn list(
     State(gateway): State<Arc<Gateway>>,
     Extension(principal): Extension<Arc<Principal>>,
-    paging: Result<Query<Paging>, QueryRejection>,
+    Queried(paging): Queried<Paging>,
 ) -> Response {
     or_refuse(page(&gateway, &principal, paging).await)
 }
 
-async fn page(
-    gateway: &Gateway,
-    principal: &Principal,
-    paging: Result<Query<Paging>, QueryRejection>,
-) -> Result<Response, ApiError> {
+async fn page(gateway: &Gateway, principal: &Principal, paging: Paging) -> Result<Response, ApiError> {
     principal.require(Scope::AuditRead)?;
-    let Query(Paging { limit, after }) = paging.map_err(bad_query)?;
+    let Paging { limit, after } = paging;
     let size = page_size(limit, PAGE)?;
     let read = async |before, count: usize| {
         let count = u32::try_from(count).unwrap_or(u32::MAX);

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use peerway_billing::{KeyChange, KeyId, KeyPolicy, KeyRecord, KeyTerms, NewKey, Scope};
@@ -15,8 +14,9 @@ use peerway_openapi::{ApiError, parse};
 use serde::Deserialize;
 
 use super::super::body;
+use super::super::params::{Named, Queried};
 use super::super::reply::{json, not_found, or_refuse, refused};
-use super::{bad_query, may_give, page_size, policy, view};
+use super::{may_give, page_size, policy, view};
 use crate::Gateway;
 use crate::access::Principal;
 
@@ -50,21 +50,13 @@ async fn make(gateway: &Gateway, principal: &Principal, request: Body) -> Result
 }
 
 /// `GET /v1/admin/keys`, the oldest first.
-pub async fn list(
-    State(gateway): Shared,
-    Extension(principal): Caller,
-    paging: Result<Query<Paging>, QueryRejection>,
-) -> Response {
+pub async fn list(State(gateway): Shared, Extension(principal): Caller, Queried(paging): Queried<Paging>) -> Response {
     or_refuse(page(&gateway, &principal, paging).await)
 }
 
-async fn page(
-    gateway: &Gateway,
-    principal: &Principal,
-    paging: Result<Query<Paging>, QueryRejection>,
-) -> Result<Response, ApiError> {
+async fn page(gateway: &Gateway, principal: &Principal, paging: Paging) -> Result<Response, ApiError> {
     principal.require(Scope::KeysRead)?;
-    let Query(Paging { limit, after }) = paging.map_err(bad_query)?;
+    let Paging { limit, after } = paging;
     let size = page_size(limit, PAGE)?;
     let all = gateway.ledger.list_keys(Some(&principal.account)).await.map_err(|cause| refused(cause, "after"))?;
     let begin = match after {
@@ -84,7 +76,7 @@ async fn page(
 }
 
 /// `GET /v1/admin/keys/{id}`.
-pub async fn show(State(gateway): Shared, Extension(principal): Caller, Path(id): Path<String>) -> Response {
+pub async fn show(State(gateway): Shared, Extension(principal): Caller, Named(id): Named) -> Response {
     let answer = async {
         principal.require(Scope::KeysRead)?;
         let record = own(&gateway, &principal, &id).await?;
@@ -94,12 +86,7 @@ pub async fn show(State(gateway): Shared, Extension(principal): Caller, Path(id)
 }
 
 /// `PATCH /v1/admin/keys/{id}`.
-pub async fn update(
-    State(gateway): Shared,
-    Extension(principal): Caller,
-    Path(id): Path<String>,
-    request: Body,
-) -> Response {
+pub async fn update(State(gateway): Shared, Extension(principal): Caller, Named(id): Named, request: Body) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
         let record = own(&gateway, &principal, &id).await?;
@@ -116,12 +103,7 @@ pub async fn update(
 }
 
 /// `POST /v1/admin/keys/{id}/rotate`.
-pub async fn rotate(
-    State(gateway): Shared,
-    Extension(principal): Caller,
-    Path(id): Path<String>,
-    request: Body,
-) -> Response {
+pub async fn rotate(State(gateway): Shared, Extension(principal): Caller, Named(id): Named, request: Body) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
         let record = own(&gateway, &principal, &id).await?;
@@ -138,7 +120,7 @@ pub async fn rotate(
 
 /// `DELETE /v1/admin/keys/{id}`: the key stops within a second, and for good; it is listed from then on as revoked. Any
 /// key of the account can be revoked by who may write keys, also one that may do more: a leak must be easy to stop.
-pub async fn revoke(State(gateway): Shared, Extension(principal): Caller, Path(id): Path<String>) -> Response {
+pub async fn revoke(State(gateway): Shared, Extension(principal): Caller, Named(id): Named) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
         let record = own(&gateway, &principal, &id).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use peerway_billing::{Member, Role, Scope, SubjectId};
@@ -12,6 +12,7 @@ use peerway_openapi::admin::{Deleted, MemberRequest, Page};
 use peerway_openapi::{ApiError, parse};
 
 use super::super::body;
+use super::super::params::Named;
 use super::super::reply::{json, not_found, or_refuse, refused};
 use super::{may_give, view, word};
 use crate::Gateway;
@@ -32,7 +33,7 @@ pub async fn list(State(gateway): Shared, Extension(principal): Caller) -> Respo
 }
 
 /// `GET /v1/admin/members/{subject}`.
-pub async fn show(State(gateway): Shared, Extension(principal): Caller, Path(subject): Path<String>) -> Response {
+pub async fn show(State(gateway): Shared, Extension(principal): Caller, Named(subject): Named) -> Response {
     let answer = async {
         principal.require(Scope::MembersRead)?;
         let member = one(&gateway, &principal, &subject).await?.ok_or_else(|| not_found("member"))?;
@@ -45,7 +46,7 @@ pub async fn show(State(gateway): Shared, Extension(principal): Caller, Path(sub
 pub async fn put(
     State(gateway): Shared,
     Extension(principal): Caller,
-    Path(subject): Path<String>,
+    Named(subject): Named,
     request: Body,
 ) -> Response {
     let answer = async {
@@ -69,7 +70,7 @@ pub async fn put(
 }
 
 /// `DELETE /v1/admin/members/{subject}`.
-pub async fn remove(State(gateway): Shared, Extension(principal): Caller, Path(subject): Path<String>) -> Response {
+pub async fn remove(State(gateway): Shared, Extension(principal): Caller, Named(subject): Named) -> Response {
     let answer = async {
         principal.require(Scope::MembersWrite)?;
         let before = one(&gateway, &principal, &subject).await?.ok_or_else(|| not_found("member"))?;

@@ -46,9 +46,3 @@ fn page_size(limit: Option<u32>, default: u32) -> Result<usize, ApiError> {
         _ => Err(ApiError::invalid("limit", "`limit` must be between 1 and 1000.")),
     }
 }
-
-/// A query that cannot be read.
-#[expect(clippy::needless_pass_by_value, reason = "the end of a chain that owns its error")]
-fn bad_query(rejection: axum::extract::rejection::QueryRejection) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, format!("The query cannot be read: {}", rejection.body_text()))
-}
