@@ -20,7 +20,7 @@ mod text;
 pub mod till;
 mod words;
 
-pub use access::{Actor, ActorError, BudgetLimits, KeyPolicy, Limits, Member, PolicyError, Role, Scope};
+pub use access::{Actor, ActorError, BudgetLimits, KeyPolicy, Limits, Member, PolicyError, Role, Scope, parse_network};
 pub use budget::{BudgetError, BudgetScope, Budgets, Reserved};
 pub use calendar::Window;
 pub use clock::{Clock, ManualClock, Timestamp};

@@ -10,8 +10,9 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
-use peerway_billing::{FeeBps, Limits, Nanos};
-use serde::{Deserialize, Serialize};
+use peerway_billing::{FeeBps, Limits, Nanos, parse_network};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::access::{AccessSettings, IdentityProviderConfig};
 
@@ -56,6 +57,7 @@ pub struct ServeConfig {
     pub drain_timeout_s: u64,
     /// Proxies in front of this gateway. Where a connection comes from one, the caller's address is what it says in
     /// `x-forwarded-for`; otherwise nobody reads that header.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Identity providers whose tokens are believed; see [`IdentityProviderConfig`].
     pub identity_providers: Vec<IdentityProviderConfig>,
@@ -115,6 +117,16 @@ impl Default for ServeConfig {
             log_format: LogFormat::Text,
         }
     }
+}
+
+/// Networks as keys' policies have them: a bare address is a network of one.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let read = |text: &String| {
+        let wrong = || D::Error::custom(format!("`{text}` is neither an address nor a network such as 10.0.0.0/8"));
+        parse_network(text).ok_or_else(wrong)
+    };
+    texts.iter().map(read).collect()
 }
 
 /// `$PEERWAY_DATA_DIR`, else `peerway` in the user's data folder, else in the current one.

@@ -34,7 +34,8 @@ fn main() {
 /// A conversation as apps send it: instructions, turns, a tool, and the fields that libraries add.
 fn body() -> Vec<u8> {
     let text = "The quick brown fox jumps over the \"lazy\" dog,\nand a caf\u{e9} opens at 9. ".repeat(5);
-    let turn = |place: usize| json!({"role": if place % 2 == 0 { "user" } else { "assistant" }, "content": text});
+    let turn =
+        |place: usize| json!({"role": if place.is_multiple_of(2) { "user" } else { "assistant" }, "content": text});
     let mut messages = vec![json!({"role": "system", "content": text})];
     messages.extend((0..23).map(turn));
     let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});

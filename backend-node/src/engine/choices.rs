@@ -55,6 +55,7 @@ struct Told {
 
 /// Makes the choices of a request that holds a slot. Dropping the stream drops every run.
 pub(super) async fn answer(runner: Runner, asked: Asked, slot: Slot) -> Result<ChunkStream, EngineError> {
+    runner.engine.check(&asked)?;
     // The first run is opened before there is a stream: what is refused is refused with its own status.
     let first = open(runner.clone(), asked.choice(0)).await?;
     let mut running = SelectAll::new();

@@ -92,6 +92,14 @@ pub trait Engine: Send + Sync {
         false
     }
 
+    /// Looks at every prompt of a request before the first of them is worked on: an answer that has begun can only break.
+    ///
+    /// # Errors
+    /// `BadRequest` naming the field.
+    fn check(&self, _asked: &Asked) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Answers one request, which has been validated. Dropping the future stops the work.
     ///
     /// # Errors

@@ -23,5 +23,6 @@ mod scope;
 pub use actor::{Actor, ActorError};
 pub use limits::{BudgetLimits, Limits};
 pub use member::Member;
+pub use networks::parse_network;
 pub use policy::{KeyPolicy, PolicyError};
 pub use scope::{Role, Scope};

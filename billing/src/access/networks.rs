@@ -25,7 +25,9 @@ pub(super) fn canonical(network: IpNet) -> IpNet {
     network.trunc()
 }
 
-fn parse(text: &str) -> Option<IpNet> {
+/// The network that a text is, in its one spelling. None: it is none.
+#[must_use]
+pub fn parse_network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.ok().map(canonical)
 }
@@ -37,7 +39,9 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         let shown: String = text.chars().take(64).flat_map(char::escape_debug).collect();
         D::Error::custom(format!("allowed_ips: `{shown}` is neither an address nor a network such as 10.0.0.0/8"))
     };
-    texts.map(|texts| texts.iter().map(|text| parse(text).ok_or_else(|| unreadable(text))).collect()).transpose()
+    texts
+        .map(|texts| texts.iter().map(|text| parse_network(text).ok_or_else(|| unreadable(text))).collect())
+        .transpose()
 }
 
 #[cfg(test)]
@@ -55,10 +59,10 @@ mod tests {
             ("2001:db8::1/32", "2001:db8::/32"),
             ("::/0", "::/0"),
         ] {
-            assert_eq!(parse(written).unwrap().to_string(), kept, "{written}");
+            assert_eq!(parse_network(written).unwrap().to_string(), kept, "{written}");
         }
         for nonsense in ["", "10.0.0", "10.0.0.0/33", "example.com", "10.0.0.0/8 "] {
-            assert_eq!(parse(nonsense), None, "{nonsense}");
+            assert_eq!(parse_network(nonsense), None, "{nonsense}");
         }
     }
 }

@@ -11,7 +11,7 @@ use peerway_openapi::account::{Credits, Data, Generation, KeyInfo, RateLimit};
 use peerway_openapi::{ApiError, ErrorKind};
 use serde::Deserialize;
 
-use super::params::Queried;
+use super::extract::Asked;
 use super::reply::{json, not_found, or_refuse, refused};
 use crate::Gateway;
 use crate::access::Principal;
@@ -21,7 +21,7 @@ const NAME_DIGITS: usize = 32;
 
 /// Which request.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Wanted {
     id: Option<String>,
 }
 
@@ -73,11 +73,7 @@ pub async fn key(State(gateway): Shared, Extension(principal): Caller) -> Respon
 }
 
 /// `GET /v1/generation?id=…`, of a request or of an answer.
-pub async fn generation(
-    State(gateway): Shared,
-    Extension(principal): Caller,
-    Queried(asked): Queried<Asked>,
-) -> Response {
+pub async fn generation(State(gateway): Shared, Extension(principal): Caller, Asked(asked): Asked<Wanted>) -> Response {
     let answer = async {
         principal.require(Scope::UsageRead)?;
         let id = asked.id.ok_or_else(|| ApiError::invalid("id", "Name a request: `?id=req_…`."))?;

@@ -13,5 +13,5 @@ pub mod responses;
 pub mod tokens;
 
 pub(crate) mod body;
-mod params;
+pub(crate) mod extract;
 mod reply;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -14,6 +13,7 @@ use peerway_openapi::{ApiError, ErrorKind, parse};
 use serde::{Deserialize, Serialize};
 
 use super::body;
+use super::extract::{Asked, PathPart};
 use crate::inference::{self, Ask, Caller, Generation, Work, begin_stream, event_stream};
 use crate::meter::Delivery;
 use crate::responses::{Keep, Keeping, Running};
@@ -21,21 +21,21 @@ use crate::responses::{Keep, Keeping, Running};
 /// `POST /v1/responses`.
 pub async fn create(caller: Caller, body: Body) -> HttpResponse {
     match read(&caller, body).await {
-        Ok(Asked { request, ask, telling }) if request.is_background() => {
+        Ok(Request { request, ask, telling }) if request.is_background() => {
             in_background(caller, request.is_stream(), ask, telling).await.unwrap_or_else(refuse)
         }
-        Ok(Asked { ask, telling, .. }) => inference::answer(caller, ask, Box::new(telling)).await,
+        Ok(Request { ask, telling, .. }) => inference::answer(caller, ask, Box::new(telling)).await,
         Err(error) => refuse(error),
     }
 }
 
-struct Asked {
+struct Request {
     request: CreateResponse,
     ask: Ask,
     telling: Keeping,
 }
 
-async fn read(caller: &Caller, body: Body) -> Result<Asked, ApiError> {
+async fn read(caller: &Caller, body: Body) -> Result<Request, ApiError> {
     let bytes = body::read(body, &caller.gateway.config).await?;
     let request: CreateResponse = parse::json(&bytes)?;
     request.validate()?;
@@ -55,7 +55,7 @@ async fn read(caller: &Caller, body: Body) -> Result<Asked, ApiError> {
     let telling = Keeping::new(ResponsesDialect::new(&request, &id, caller.id.unix_seconds()), keep);
     let delivery = Delivery::of_stream(request.is_stream() || request.is_background());
     let ask = Ask { work: Work::Chat(Box::new(chat)), bytes: bytes.len() + said, delivery };
-    Ok(Asked { request, ask, telling })
+    Ok(Request { request, ask, telling })
 }
 
 async fn in_background(caller: Caller, is_stream: bool, ask: Ask, telling: Keeping) -> Result<HttpResponse, ApiError> {
@@ -81,7 +81,7 @@ pub struct Retrieval {
 }
 
 /// `GET /v1/responses/{id}`.
-pub async fn show(caller: Caller, Path(id): Path<String>, query: Query<Retrieval>) -> HttpResponse {
+pub async fn show(caller: Caller, PathPart(id): PathPart, Asked(query): Asked<Retrieval>) -> HttpResponse {
     let running = caller.gateway.background.get(&caller.principal.account, &id);
     match (running, query.stream) {
         (Some(running), true) => {
@@ -99,7 +99,7 @@ pub async fn show(caller: Caller, Path(id): Path<String>, query: Query<Retrieval
 }
 
 /// `DELETE /v1/responses/{id}`.
-pub async fn delete(caller: Caller, Path(id): Path<String>) -> HttpResponse {
+pub async fn delete(caller: Caller, PathPart(id): PathPart) -> HttpResponse {
     let account = &caller.principal.account;
     caller.gateway.background.forget(account, &id);
     let deleted = tokio::task::block_in_place(|| caller.gateway.responses.delete(account, &id));
@@ -107,7 +107,7 @@ pub async fn delete(caller: Caller, Path(id): Path<String>) -> HttpResponse {
 }
 
 /// `POST /v1/responses/{id}/cancel`.
-pub async fn cancel(caller: Caller, Path(id): Path<String>) -> HttpResponse {
+pub async fn cancel(caller: Caller, PathPart(id): PathPart) -> HttpResponse {
     let running = caller.gateway.background.get(&caller.principal.account, &id);
     let cancelled = match running.as_ref().map(Running::cancel) {
         Some(response) => Ok(response),
@@ -134,7 +134,7 @@ pub struct Page {
 }
 
 /// `GET /v1/responses/{id}/input_items`.
-pub async fn input_items(caller: Caller, Path(id): Path<String>, Query(page): Query<Page>) -> HttpResponse {
+pub async fn input_items(caller: Caller, PathPart(id): PathPart, Asked(page): Asked<Page>) -> HttpResponse {
     let stored = tokio::task::block_in_place(|| caller.gateway.responses.get(&caller.principal.account, &id));
     let listed = stored.and_then(|stored| {
         let limit = page.limit.unwrap_or(DEFAULT_PAGE);

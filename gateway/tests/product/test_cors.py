@@ -93,3 +93,12 @@ def test_who_is_no_browser_gets_the_same_answer(account):
     plain, from_page = (account.request("GET", "/v1/models", **headers) for headers in ({}, {"Origin": PAGE}))
     assert plain.status_code == from_page.status_code == 200
     assert plain.json()["object"] == from_page.json()["object"]
+
+
+def test_an_operator_may_name_the_pages_that_may_ask(own_world):
+    config = own_world.folder / "cors.toml"
+    config.write_text(f'cors_origins = ["{PAGE}"]\n')
+    account = own_world.gateway("--config", str(config)).account("1")
+    allowed, refused = (account.request("GET", "/v1/models", Origin=origin) for origin in (PAGE, f"{PAGE}.evil.example"))
+    assert allowed.headers["access-control-allow-origin"] == PAGE
+    assert "access-control-allow-origin" not in refused.headers

@@ -75,14 +75,15 @@ SAMPLES = [
     post("/v1/responses", RESPONSE, "response"),
     post("/v1/responses", {**RESPONSE, "stream": True}),
     post("/v1/responses", {
-        "model": "scripted", "input": call("weather", city="Oslo"), "tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}],
+        "model": "scripted", "input": call("weather", city="Oslo"),
+        "tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}],
     }),
     post("/v1/responses", {
         "model": "scripted", "input": call("weather", city="Oslo"), "stream": True,
         "tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}],
     }),
     post("/v1/responses", {"model": "scripted", "input": "[[think=3]]" + DONE, "stream": True}),
-    post("/v1/responses", {"model": "scripted", "input": "[[tokens=2000]] [[every=5ms]]", "background": True}, "background"),
+    post("/v1/responses", {**RESPONSE, "input": "[[tokens=2000]] [[every=5ms]]", "background": True}, "background"),
     Sample("GET /v1/responses/{}", id_of("response", "/v1/responses/{}")),
     Sample("GET /v1/responses/{}", id_of("background", "/v1/responses/{}")),
     Sample("GET /v1/responses/{}/input_items", id_of("response", "/v1/responses/{}/input_items")),

@@ -44,11 +44,12 @@ CHAT = {
 }
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 TEXT = {
-    "model": "scripted", "prompt": [DIRECTIVE, f"Once upon {DIRECTIVE}"], "max_tokens": 5, "n": 1, "temperature": 1, "echo": True,
-    "stop": "END", "best_of": 1, "seed": 3, "suffix": None,
+    "model": "scripted", "prompt": [DIRECTIVE, f"Once upon {DIRECTIVE}"], "max_tokens": 5, "n": 1, "temperature": 1,
+    "echo": True, "stop": "END", "best_of": 1, "seed": 3, "suffix": None,
 }
 RESPONSE = {
-    "model": "scripted", "instructions": "Be brief.", "max_output_tokens": 20, "temperature": 0.5, "store": False, "metadata": {"a": "b"},
+    "model": "scripted", "instructions": "Be brief.", "max_output_tokens": 20, "temperature": 0.5, "store": False,
+    "metadata": {"a": "b"},
     "input": [
         {"role": "user", "content": [{"type": "input_text", "text": "The weather?"}]},
         {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{}"},
@@ -59,10 +60,13 @@ RESPONSE = {
     "reasoning": {"effort": "low"}, "truncation": "disabled", "parallel_tool_calls": True,
 }
 MESSAGE = {
-    "model": "scripted", "max_tokens": 20, "system": [{"type": "text", "text": "Be brief."}], "temperature": 0.5, "top_k": 5,
+    "model": "scripted", "max_tokens": 20, "temperature": 0.5, "top_k": 5,
+    "system": [{"type": "text", "text": "Be brief."}],
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "The weather?", "cache_control": {"type": "ephemeral"}}]},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}]},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+        ]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": f"cold {DIRECTIVE}"}]},
     ],
     "tools": [{"name": "weather", "description": "d", "input_schema": FUNCTION["parameters"]}],
@@ -177,18 +181,24 @@ def is_error(answer, path):
 
 def test_odd_names_in_paths_are_not_there_or_refused(gateway, account):
     print(f"PEERWAY_FUZZ_SEED={SEED}")
-    mutations = Mutations(f"{SEED} paths")
+    mutations, faults = Mutations(f"{SEED} paths"), set()
     with httpx.Client(base_url=gateway.url, headers=account.headers, timeout=PATIENCE_S) as client:
         for path in PATHS:
             for _ in range(20):
                 odd = [encoded(mutations.text()) for _ in range(path.count("{}"))]
                 answer = client.get(path.format(*odd))
-                assert answer.status_code < 500, (path, odd, answer.text)
-                if answer.status_code >= 400:
-                    assert answer.json()["error"]["message"], (path, odd, answer)
-                if path.partition("?")[0].endswith("{}") and odd[0]:
-                    assert answer.status_code in (400, 404, 405, 414, 431), (path, odd)
+                if not is_fine(answer, path, odd):
+                    faults.add(f"{path} with {odd[0][:40]}: {answer.status_code} {answer.text[:100]}")
+    assert not faults, "\n".join(sorted(faults))
     account.wait_until_spent(GRANTED * 10**9, 0)
+
+
+def is_fine(answer, path, odd):
+    if answer.status_code >= 400:
+        is_refusal = answer.headers["content-type"] == "application/json" and is_error(answer, path)
+        return is_refusal and answer.status_code in (400, 404, 405, 414, 431)
+    # Only a list can be asked for by a limit that chance has found; nothing has a name that it made up.
+    return not path.partition("?")[0].endswith("{}") or not odd[0]
 
 
 def encoded(text):

@@ -61,7 +61,11 @@ def send(account, name, request=CHAT):
 
 def charged(gateway, account, count):
     """The account's charges, once there are as many."""
-    return wait_until(f"{count} charges", lambda: gateway.charges(account) if len(gateway.charges(account)) >= count else None)
+    def enough():
+        charges = gateway.charges(account)
+        return charges if len(charges) >= count else None
+
+    return wait_until(f"{count} charges", enough)
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)

@@ -54,13 +54,13 @@ def within_a_second(what, condition):
 def test_a_key_is_shown_once_and_then_only_listed(admin):
     key, made = make(admin, name="for the app")
     assert made["secret"].startswith("sk-pw-")
-    assert works(key)
     one = admin.request("GET", f"/v1/admin/keys/{made['id']}")
     listed = admin.request("GET", "/v1/admin/keys")
     assert one.json()["name"] == "for the app"
     assert [entry for entry in listed.json()["data"] if entry["id"] == made["id"]] == [one.json()]
     for answer in (one, listed):
         assert made["secret"] not in answer.text and "secret" not in answer.json()
+    assert works(key)
 
 
 def test_a_policy_is_kept_as_it_was_given(admin):
@@ -140,9 +140,26 @@ def test_a_key_works_only_from_its_networks(admin, networks, may):
     assert (answer.status_code == 200) is may
     if not may:
         assert answer.status_code == 403
-        # Whoever writes this header chooses what it says.
+        # Whoever writes these headers chooses what they say.
         claimed = key.request("GET", "/v1/models", X_Forwarded_For="10.0.0.1", Forwarded="for=10.0.0.1", X_Real_IP="::1")
         assert claimed.status_code == 403
+
+
+def test_a_proxy_that_is_trusted_says_where_its_callers_are(own_world):
+    config = own_world.folder / "proxy.toml"
+    config.write_text('trusted_proxies = ["127.0.0.1"]\n')
+    gateway = own_world.gateway("--config", str(config))
+    account = gateway.account("1", "--allow-ip", "192.0.2.0/24")
+
+    def status(forwarded):
+        return account.request("GET", "/v1/models", X_Forwarded_For=forwarded).status_code
+
+    assert status("192.0.2.7") == 200
+    assert status("198.51.100.1") == 403
+    # What stands before the proxy's own word was written by the caller.
+    assert status("192.0.2.7, 198.51.100.1") == 403
+    assert status("198.51.100.1, 192.0.2.7") == 200
+    assert account.request("GET", "/v1/models").status_code == 403
 
 
 @pytest.mark.parametrize(("scope", "allowed"), [

@@ -41,14 +41,20 @@ def test_members_come_change_and_go(admin):
     assert admin.request("GET", "/v1/admin/members/bob").status_code == 404
 
 
-def test_an_account_with_members_has_an_owner(admin):
-    assert put(admin, "bob", "viewer").status_code in (400, 403, 422)
+def test_the_last_owner_stays(admin):
+    """Else nobody could change anything any more."""
     assert put(admin, ADA).status_code in (200, 201)
-    assert put(admin, ADA, "viewer").status_code in (400, 403, 422)
+    assert put(admin, "bob", "developer").status_code in (200, 201)
+    assert put(admin, ADA, "viewer").status_code == 400
+    assert admin.request("DELETE", f"/v1/admin/members/{ADA}").status_code == 400
     assert members(admin)["https://id.example.com|ada/1"]["role"] == "owner"
+    assert put(admin, "bob", "owner").status_code == 200
+    assert put(admin, ADA, "viewer").status_code == 200
 
 
-@pytest.mark.parametrize("body", [{}, {"role": "king"}, {"role": None}, {"role": "owner", "name": 7}, {"role": ["owner"]}, []])
+@pytest.mark.parametrize("body", [
+    {}, {"role": "king"}, {"role": None}, {"role": "owner", "name": 7}, {"role": ["owner"]}, [],
+])
 def test_a_member_that_makes_no_sense(admin, body):
     assert admin.request("PUT", f"/v1/admin/members/{ADA}", body).status_code == 400
     assert members(admin) == {}

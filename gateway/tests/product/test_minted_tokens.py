@@ -163,7 +163,7 @@ def test_a_token_that_was_changed_is_no_token(account):
 def test_another_gateway_believes_none_of_it(own_world, account):
     stranger = own_world.gateway()
     token = minted(account, expires_in=60)
-    answer = stranger.account("1").with_secret(token.key).request("POST", "/v1/chat/completions", body())
+    answer = stranger.account("1").with_secret(token.key).request("POST", "/v1/chat/completions", body(""))
     assert answer.status_code == 401
 
 

@@ -125,7 +125,8 @@ class TestEmbeddings:
         assert self.embed(client, input=[TOKENS, TOKENS[:2]]).usage.prompt_tokens == 7
 
     @pytest.mark.parametrize(("changes", "param"), [
-        ({"input": []}, "input"), ({"input": ""}, "input"), ({"input": ["a", ""]}, "input"), ({"dimensions": 0}, "dimensions"),
+        ({"input": []}, "input"), ({"input": ""}, "input"), ({"input": ["a", ""]}, "input"),
+        ({"dimensions": 0}, "dimensions"),
     ])
     def test_nothing_to_embed(self, client, changes, param):
         with pytest.raises(openai.BadRequestError) as caught:

@@ -50,32 +50,33 @@ def test_two_good_requests_on_one_connection_are_two(gateway, account, node):
 def ambiguous(account):
     """Requests with a second one behind them that a reader of the other mind would find."""
     second = request(account, PAYLOAD, length())
-    hidden = b"0\r\n\r\n" + second
+    hidden, both = b"0\r\n\r\n" + second, PAYLOAD + second
+    in_chunks = "Transfer-Encoding: chunked"
     return {
-        "both ways to frame, the first short": request(account, hidden, length(hidden), "Transfer-Encoding: chunked"),
-        "both, in the other order": request(account, hidden, "Transfer-Encoding: chunked", length(hidden)),
-        "both, the length of nothing": request(account, chunked() + second, "Content-Length: 0", "Transfer-Encoding: chunked"),
-        "two lengths": request(account, PAYLOAD + second, length(), f"Content-Length: {len(PAYLOAD + second)}"),
-        "two lengths, the longer first": request(account, PAYLOAD + second, f"Content-Length: {len(PAYLOAD + second)}", length()),
-        "two lengths in one": request(account, PAYLOAD + second, f"{length()}, {len(PAYLOAD + second)}"),
-        "a length with a sign": request(account, PAYLOAD + second, f"Content-Length: +{len(PAYLOAD)}"),
-        "a length below nothing": request(account, PAYLOAD + second, "Content-Length: -1"),
-        "a length in hexadecimal": request(account, PAYLOAD + second, f"Content-Length: {len(PAYLOAD):#x}"),
-        "a length beyond all numbers": request(account, PAYLOAD + second, f"Content-Length: {2**64 + len(PAYLOAD)}"),
-        "a space before the colon": request(account, PAYLOAD + second, length().replace(":", " :")),
-        "a name with a space": request(account, PAYLOAD + second, f"Content Length: {len(PAYLOAD)}", length()),
-        "a folded line": request(account, PAYLOAD + second, length(), "X-Folded: a\r\n b"),
-        "a folded length": request(account, PAYLOAD + second, f"Content-Length:\r\n {len(PAYLOAD)}"),
+        "both ways to frame, the first short": request(account, hidden, length(hidden), in_chunks),
+        "both, in the other order": request(account, hidden, in_chunks, length(hidden)),
+        "both, the length of nothing": request(account, chunked() + second, "Content-Length: 0", in_chunks),
+        "two lengths": request(account, both, length(), f"Content-Length: {len(both)}"),
+        "two lengths, the longer first": request(account, both, f"Content-Length: {len(both)}", length()),
+        "two lengths in one": request(account, both, f"{length()}, {len(both)}"),
+        "a length with a sign": request(account, both, f"Content-Length: +{len(PAYLOAD)}"),
+        "a length below nothing": request(account, both, "Content-Length: -1"),
+        "a length in hexadecimal": request(account, both, f"Content-Length: {len(PAYLOAD):#x}"),
+        "a length beyond all numbers": request(account, both, f"Content-Length: {2**64 + len(PAYLOAD)}"),
+        "a space before the colon": request(account, both, length().replace(":", " :")),
+        "a name with a space": request(account, both, f"Content Length: {len(PAYLOAD)}", length()),
+        "a folded line": request(account, both, length(), "X-Folded: a\r\n b"),
+        "a folded length": request(account, both, f"Content-Length:\r\n {len(PAYLOAD)}"),
         "another coding": request(account, chunked() + second, "Transfer-Encoding: xchunked"),
         "chunked, and then another": request(account, chunked() + second, "Transfer-Encoding: chunked, identity"),
-        "chunked twice": request(account, chunked() + second, "Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
-        "a chunk with a sign": request(account, b"+1\r\nx\r\n0\r\n\r\n" + second, "Transfer-Encoding: chunked"),
-        "a chunk of no size": request(account, b"zz\r\nx\r\n0\r\n\r\n" + second, "Transfer-Encoding: chunked"),
-        "a chunk beyond all numbers": request(account, b"f" * 20 + b"\r\nx\r\n0\r\n\r\n" + second, "Transfer-Encoding: chunked"),
-        "a chunk that is longer than it says": request(account, b"1\r\nxxxx\r\n0\r\n\r\n" + second, "Transfer-Encoding: chunked"),
-        "a zero in a name": request(account, PAYLOAD + second, "X-Ze\0ro: a", length()),
-        "a zero in a value": request(account, PAYLOAD + second, "X-Zero: a\0b", length()),
-        "a return alone in a value": request(account, PAYLOAD + second, f"X-Return: a\r{length()}", length()),
+        "chunked twice": request(account, chunked() + second, in_chunks, "Transfer-Encoding: identity"),
+        "a chunk with a sign": request(account, b"+1\r\nx\r\n0\r\n\r\n" + second, in_chunks),
+        "a chunk of no size": request(account, b"zz\r\nx\r\n0\r\n\r\n" + second, in_chunks),
+        "a chunk beyond all numbers": request(account, b"f" * 20 + b"\r\nx\r\n0\r\n\r\n" + second, in_chunks),
+        "a chunk that is longer than it says": request(account, b"1\r\nxxxx\r\n0\r\n\r\n" + second, in_chunks),
+        "a zero in a name": request(account, both, "X-Ze\0ro: a", length()),
+        "a zero in a value": request(account, both, "X-Zero: a\0b", length()),
+        "a return alone in a value": request(account, both, f"X-Return: a\r{length()}", length()),
     }
 
 
@@ -119,7 +120,8 @@ def test_nothing_that_a_caller_sends_breaks_out_of_its_line(gateway, account):
     encoded = evil.replace("\r", "%0d").replace("\n", "%0a").replace(" ", "%20")
     last = "Connection: close"
     payloads = [
-        body("", model=evil), body("[[tokens=1]]", user=evil), body(f"[[say={evil}]]"), body("[[tokens=1]]", metadata={"a": evil}),
+        body("", model=evil), body("[[tokens=1]]", user=evil), body(f"[[say={evil}]]"),
+        body("[[tokens=1]]", metadata={"a": evil}),
     ]
     sent = [request(account, text, length(text), last) for text in (json.dumps(payload).encode() for payload in payloads)]
     sent += [
@@ -146,7 +148,8 @@ def test_a_request_whose_head_has_no_bounds_is_refused(gateway, account, node):
 
 
 def test_what_is_no_http_is_answered_at_most_with_a_refusal(gateway, account):
-    for junk in (b"\0" * 64, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 3000):
+    hello_of_tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+    for junk in (b"\0" * 64, hello_of_tls, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 3000):
         answers, closed = exchange(gateway, junk, first_wait_s=1)
         assert all(answer.status in (400, 505) for answer in answers)
         assert closed or not answers

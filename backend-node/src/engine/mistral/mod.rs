@@ -33,15 +33,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mistralrs::core::ReasoningEffort;
-use mistralrs::{Constraint, MistralRs, NormalRequest, Request, ToolChoice};
+use mistralrs::{Constraint, MistralRs, NormalRequest, Request, StopTokens, ToolChoice};
 use peerway_openapi::chat::ChatRequest;
-use peerway_openapi::completions::CompletionRequest;
+use peerway_openapi::completions::{CompletionRequest, Prompt as RawPrompt};
 use tokio::sync::mpsc;
 
 pub use embed::MistralEmbedder;
 pub use source::Source;
 
-use super::{Answer, Engine, EngineError, ModelInfo, Stamp};
+use super::{Answer, Asked, Engine, EngineError, ModelInfo, Stamp};
 use grammar::Grammars;
 use prefix::PrefixCache;
 use prompt::{Conversation, Prompt};
@@ -202,7 +202,11 @@ impl MistralEngine {
         };
         let request = NormalRequest {
             messages: prompt.into_message(),
-            sampling_params: mistralrs::SamplingParams { max_len: Some(limit), ..sampling },
+            sampling_params: mistralrs::SamplingParams {
+                max_len: Some(limit),
+                stop_toks: Some(StopTokens::Ids(self.vocabulary.ends())),
+                ..sampling
+            },
             response,
             return_logprobs: false,
             is_streaming: true,
@@ -247,6 +251,14 @@ impl Engine for MistralEngine {
 
     fn concurrency(&self) -> Option<usize> {
         Some(self.concurrency)
+    }
+
+    fn check(&self, asked: &Asked) -> Result<(), EngineError> {
+        let Asked::Completion(request) = asked else { return Ok(()) };
+        request.prompt.0.iter().try_for_each(|prompt| match prompt {
+            RawPrompt::Tokens(tokens) => self.vocabulary.check(tokens, "prompt"),
+            RawPrompt::Text(_) => Ok(()),
+        })
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<Answer, EngineError> {

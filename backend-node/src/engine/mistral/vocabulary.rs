@@ -11,8 +11,18 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub(super) fn new(tokens: TokEnv, ends: Vec<u32>) -> Self {
+    /// `ends`: those with which the model says that it is done. A grammar that is through says it with tokens of its own,
+    /// which mistral.rs does not know for an end: it would write them until the limit.
+    pub(super) fn new(tokens: TokEnv, mut ends: Vec<u32>) -> Self {
+        ends.extend_from_slice(tokens.tok_trie().eos_tokens());
+        ends.sort_unstable();
+        ends.dedup();
         Self { tokens, ends }
+    }
+
+    /// All tokens that end an answer.
+    pub(super) fn ends(&self) -> Vec<u32> {
+        self.ends.clone()
     }
 
     /// The token's bytes. Not always whole characters.

@@ -11,7 +11,7 @@ use peerway_openapi::ApiError;
 use peerway_openapi::admin::Page;
 use serde::Deserialize;
 
-use super::super::params::Queried;
+use super::super::extract::Asked;
 use super::super::reply::{json, or_refuse, refused};
 use super::{page_size, view};
 use crate::Gateway;
@@ -32,14 +32,13 @@ pub struct Paging {
 pub async fn list(
     State(gateway): State<Arc<Gateway>>,
     Extension(principal): Extension<Arc<Principal>>,
-    Queried(paging): Queried<Paging>,
+    Asked(paging): Asked<Paging>,
 ) -> Response {
     or_refuse(page(&gateway, &principal, paging).await)
 }
 
-async fn page(gateway: &Gateway, principal: &Principal, paging: Paging) -> Result<Response, ApiError> {
+async fn page(gateway: &Gateway, principal: &Principal, Paging { limit, after }: Paging) -> Result<Response, ApiError> {
     principal.require(Scope::AuditRead)?;
-    let Paging { limit, after } = paging;
     let size = page_size(limit, PAGE)?;
     let read = async |before, count: usize| {
         let count = u32::try_from(count).unwrap_or(u32::MAX);

@@ -14,7 +14,7 @@ use peerway_openapi::{ApiError, parse};
 use serde::Deserialize;
 
 use super::super::body;
-use super::super::params::{Named, Queried};
+use super::super::extract::{Asked, PathPart};
 use super::super::reply::{json, not_found, or_refuse, refused};
 use super::{may_give, page_size, policy, view};
 use crate::Gateway;
@@ -50,13 +50,12 @@ async fn make(gateway: &Gateway, principal: &Principal, request: Body) -> Result
 }
 
 /// `GET /v1/admin/keys`, the oldest first.
-pub async fn list(State(gateway): Shared, Extension(principal): Caller, Queried(paging): Queried<Paging>) -> Response {
+pub async fn list(State(gateway): Shared, Extension(principal): Caller, Asked(paging): Asked<Paging>) -> Response {
     or_refuse(page(&gateway, &principal, paging).await)
 }
 
-async fn page(gateway: &Gateway, principal: &Principal, paging: Paging) -> Result<Response, ApiError> {
+async fn page(gateway: &Gateway, principal: &Principal, Paging { limit, after }: Paging) -> Result<Response, ApiError> {
     principal.require(Scope::KeysRead)?;
-    let Paging { limit, after } = paging;
     let size = page_size(limit, PAGE)?;
     let all = gateway.ledger.list_keys(Some(&principal.account)).await.map_err(|cause| refused(cause, "after"))?;
     let begin = match after {
@@ -76,7 +75,7 @@ async fn page(gateway: &Gateway, principal: &Principal, paging: Paging) -> Resul
 }
 
 /// `GET /v1/admin/keys/{id}`.
-pub async fn show(State(gateway): Shared, Extension(principal): Caller, Named(id): Named) -> Response {
+pub async fn show(State(gateway): Shared, Extension(principal): Caller, PathPart(id): PathPart) -> Response {
     let answer = async {
         principal.require(Scope::KeysRead)?;
         let record = own(&gateway, &principal, &id).await?;
@@ -86,7 +85,12 @@ pub async fn show(State(gateway): Shared, Extension(principal): Caller, Named(id
 }
 
 /// `PATCH /v1/admin/keys/{id}`.
-pub async fn update(State(gateway): Shared, Extension(principal): Caller, Named(id): Named, request: Body) -> Response {
+pub async fn update(
+    State(gateway): Shared,
+    Extension(principal): Caller,
+    PathPart(id): PathPart,
+    request: Body,
+) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
         let record = own(&gateway, &principal, &id).await?;
@@ -103,7 +107,12 @@ pub async fn update(State(gateway): Shared, Extension(principal): Caller, Named(
 }
 
 /// `POST /v1/admin/keys/{id}/rotate`.
-pub async fn rotate(State(gateway): Shared, Extension(principal): Caller, Named(id): Named, request: Body) -> Response {
+pub async fn rotate(
+    State(gateway): Shared,
+    Extension(principal): Caller,
+    PathPart(id): PathPart,
+    request: Body,
+) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
         let record = own(&gateway, &principal, &id).await?;
@@ -120,7 +129,7 @@ pub async fn rotate(State(gateway): Shared, Extension(principal): Caller, Named(
 
 /// `DELETE /v1/admin/keys/{id}`: the key stops within a second, and for good; it is listed from then on as revoked. Any
 /// key of the account can be revoked by who may write keys, also one that may do more: a leak must be easy to stop.
-pub async fn revoke(State(gateway): Shared, Extension(principal): Caller, Named(id): Named) -> Response {
+pub async fn revoke(State(gateway): Shared, Extension(principal): Caller, PathPart(id): PathPart) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
         let record = own(&gateway, &principal, &id).await?;

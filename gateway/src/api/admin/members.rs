@@ -12,7 +12,7 @@ use peerway_openapi::admin::{Deleted, MemberRequest, Page};
 use peerway_openapi::{ApiError, parse};
 
 use super::super::body;
-use super::super::params::Named;
+use super::super::extract::PathPart;
 use super::super::reply::{json, not_found, or_refuse, refused};
 use super::{may_give, view, word};
 use crate::Gateway;
@@ -33,7 +33,7 @@ pub async fn list(State(gateway): Shared, Extension(principal): Caller) -> Respo
 }
 
 /// `GET /v1/admin/members/{subject}`.
-pub async fn show(State(gateway): Shared, Extension(principal): Caller, Named(subject): Named) -> Response {
+pub async fn show(State(gateway): Shared, Extension(principal): Caller, PathPart(subject): PathPart) -> Response {
     let answer = async {
         principal.require(Scope::MembersRead)?;
         let member = one(&gateway, &principal, &subject).await?.ok_or_else(|| not_found("member"))?;
@@ -46,7 +46,7 @@ pub async fn show(State(gateway): Shared, Extension(principal): Caller, Named(su
 pub async fn put(
     State(gateway): Shared,
     Extension(principal): Caller,
-    Named(subject): Named,
+    PathPart(subject): PathPart,
     request: Body,
 ) -> Response {
     let answer = async {
@@ -70,7 +70,7 @@ pub async fn put(
 }
 
 /// `DELETE /v1/admin/members/{subject}`.
-pub async fn remove(State(gateway): Shared, Extension(principal): Caller, Named(subject): Named) -> Response {
+pub async fn remove(State(gateway): Shared, Extension(principal): Caller, PathPart(subject): PathPart) -> Response {
     let answer = async {
         principal.require(Scope::MembersWrite)?;
         let before = one(&gateway, &principal, &subject).await?.ok_or_else(|| not_found("member"))?;

@@ -7,13 +7,14 @@ mod pricing;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use peerway_openapi::models::ModelList;
 use peerway_openapi::{ApiError, ErrorKind};
 use serde::Serialize;
 
+use super::extract::PathPart;
 use crate::Gateway;
 
 pub(crate) use pricing::usd_per_million;
@@ -29,7 +30,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
 
 /// `GET /v1/models/{id}` and `GET /v1/models/{id}/endpoints`. The id may contain slashes, so that no router can tell the
 /// two apart.
-pub async fn show(State(gateway): State<Arc<Gateway>>, Path(path): Path<String>) -> Response {
+pub async fn show(State(gateway): State<Arc<Gateway>>, PathPart(path): PathPart) -> Response {
     if let Some(model) = gateway.catalog.get(&path) {
         return respond(&describe::model(&gateway, &model));
     }

@@ -34,7 +34,10 @@ class Mutations:
         return str(self.chance.choice(ODD))
 
     def _change(self, body: dict) -> None:
-        holder, place = self.chance.choice(_places(body))
+        places = _places(body)
+        if not places:
+            return
+        holder, place = self.chance.choice(places)
         how = self.chance.choice(("odd", "odd", "odd", "gone", "deep", "wrapped", "other", "more"))
         if how == "odd":
             holder[place] = self._odd()
@@ -45,7 +48,7 @@ class Mutations:
         elif how == "wrapped":
             holder[place] = self.chance.choice(([holder[place]], {"value": holder[place]}, json.dumps(holder[place])))
         elif how == "other":
-            elsewhere, there = self.chance.choice(_places(body))
+            elsewhere, there = self.chance.choice(places)
             holder[place] = copy.deepcopy(elsewhere[there])
         elif isinstance(holder, list):
             holder.extend([holder[place]] * self.chance.choice((1, 5, 200)))

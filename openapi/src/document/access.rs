@@ -1,0 +1,129 @@
+//! Endpoints for those who decide who may call, and for what a caller may know of itself.
+
+use utoipa::openapi::Type;
+use utoipa::openapi::path::HttpMethod::{Delete, Get, Patch, Post, Put};
+
+use super::endpoint::{Endpoint, KNOWN, LOOKED_FOR, endpoint};
+use crate::account::{Credits, Data, Generation, KeyInfo};
+use crate::admin::{
+    AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest, Token, TokenRequest,
+};
+
+const KEY: &str = "/v1/admin/keys/{key_id}";
+const KEY_ID: &str = "The key's id, `key_…`.";
+const MEMBER: &str = "/v1/admin/members/{subject}";
+const SUBJECT: &str = "The member as its identity provider names it, `issuer|subject`, percent-encoded.";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let mut all = own();
+    all.extend(keys());
+    all.extend(members());
+    all
+}
+
+fn own() -> Vec<Endpoint> {
+    vec![
+        endpoint(Post, "/v1/auth/tokens", "mintToken", "A short-lived token for a browser or a phone")
+            .about("Made by a key, which it can do no more than. A token cannot make another.")
+            .takes::<TokenRequest>()
+            .gives::<Token>(201, "The token, shown this once")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, "/v1/credits", "getCredits", "Credit bought and used by the account")
+            .about("Needs the scope `usage:read`.")
+            .gives_as::<Data<Credits>, Credits>("CreditsData", "Both, in USD")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, "/v1/key", "getKey", "What the key that asks may do, and has done")
+            .about("Needs the scope `usage:read`.")
+            .gives_as::<Data<KeyInfo>, KeyInfo>("KeyInfoData", "The key")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, "/v1/generation", "getGeneration", "What one request consumed")
+            .about("Needs the scope `usage:read`.")
+            .asks("id", "The request's id, or that of its answer.")
+            .gives_as::<Data<Generation>, Generation>("GenerationData", "Tokens, cost, and who served")
+            .refuses(LOOKED_FOR)
+            .done(),
+    ]
+}
+
+fn page(endpoint: super::endpoint::Description) -> super::endpoint::Description {
+    endpoint.query("after", Type::String, "The `last_id` of the page before.").query(
+        "limit",
+        Type::Integer,
+        "Entries, 1 to 1000.",
+    )
+}
+
+fn keys() -> Vec<Endpoint> {
+    vec![
+        endpoint(Post, "/v1/admin/keys", "createKey", "Make a key")
+            .about("Needs `keys:write`. A key cannot make one that may do more than itself.")
+            .takes::<KeyRequest>()
+            .gives::<Key>(201, "The key, with its secret, shown this once")
+            .refuses(KNOWN)
+            .done(),
+        page(endpoint(Get, "/v1/admin/keys", "listKeys", "The account's keys"))
+            .about("Needs `keys:read`.")
+            .gives_as::<Page<Key>, Key>("KeyPage", "The keys")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, KEY, "showKey", "One key")
+            .part("key_id", KEY_ID)
+            .gives::<Key>(200, "The key")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Patch, KEY, "updateKey", "Change a key")
+            .about("Needs `keys:write`. What is absent stays; null removes a bound.")
+            .part("key_id", KEY_ID)
+            .takes::<KeyRequest>()
+            .gives::<Key>(200, "The key as it is now")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Delete, KEY, "revokeKey", "Stop a key from working, within a second and for good")
+            .part("key_id", KEY_ID)
+            .gives::<Key>(200, "The key as it is now")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Post, "/v1/admin/keys/{key_id}/rotate", "rotateKey", "Put another key in a key's place")
+            .about("Needs `keys:write`. Both work for as long as they overlap.")
+            .part("key_id", KEY_ID)
+            .takes::<RotateRequest>()
+            .gives::<Key>(201, "The new key, with its secret, shown this once")
+            .refuses(LOOKED_FOR)
+            .done(),
+    ]
+}
+
+fn members() -> Vec<Endpoint> {
+    vec![
+        page(endpoint(Get, "/v1/admin/members", "listMembers", "Who belongs to the account"))
+            .about("Needs `members:read`.")
+            .gives_as::<Page<Member>, Member>("MemberPage", "The members")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, MEMBER, "showMember", "One member")
+            .part("subject", SUBJECT)
+            .gives::<Member>(200, "The member")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Put, MEMBER, "putMember", "Add a member, or change one")
+            .about("Needs `members:write`. The last owner stays one.")
+            .part("subject", SUBJECT)
+            .takes::<MemberRequest>()
+            .gives::<Member>(200, "The member as it is now")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Delete, MEMBER, "removeMember", "Remove a member")
+            .part("subject", SUBJECT)
+            .gives::<Deleted>(200, "It is gone")
+            .refuses(LOOKED_FOR)
+            .done(),
+        page(endpoint(Get, "/v1/admin/audit", "listAudit", "Who changed what, the newest first"))
+            .about("Needs `audit:read`. Every entry is part of the ledger's hash chain.")
+            .gives_as::<Page<AuditEntry>, AuditEntry>("AuditPage", "The entries")
+            .refuses(KNOWN)
+            .done(),
+    ]
+}
