@@ -95,3 +95,34 @@ fn http_builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(Duration::from_secs(30));
     builder
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use http::{Request, Response};
+    use tower::util::BoxCloneSyncService;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_knows_where_it_comes_from() {
+        let service = BoxCloneSyncService::new(tower::service_fn(|request: Request<Body>| async move {
+            let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0.to_string());
+            Ok::<_, Infallible>(Response::new(Body::from(peer.unwrap_or_default())))
+        }));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let limits = ServerLimits { max_connections: 1, drain: Duration::from_secs(1) };
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, service, limits, stop.clone()));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let told = client.get(format!("http://{here}/")).send().await.unwrap().text().await.unwrap();
+        let told: std::net::SocketAddr = told.parse().unwrap();
+        assert!(told.ip().is_loopback() && told.port() != here.port());
+        stop.cancel();
+        drop(client);
+        server.await.unwrap();
+    }
+}
