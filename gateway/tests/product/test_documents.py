@@ -57,7 +57,7 @@ def get(path: str) -> Sample:
 
 # In the order in which they are asked.
 SAMPLES = [
-    *map(get, ("/health", "/ready", "/metrics", "/openapi.json")),
+    *map(get, ("/health", "/ready", "/metrics", "/openapi.json", "/docs/")),
     get("/v1/models"), Sample("GET /v1/models/{}", "/v1/models/scripted"),
     Sample("GET /v1/models/{}/endpoints", "/v1/models/scripted/endpoints"),
     post("/v1/chat/completions", CHAT, "chat"),
@@ -176,7 +176,8 @@ def test_every_refusal_is_as_documented(account, description):
         assert [answer.status_code for answer in refused] == [401, 401], name
         if "requestBody" in operation:
             refused.append(httpx.request(**send, headers=account.headers, content=b"{"))
-            assert refused[-1].status_code == 400, name
+            # What is not there can be said before what was sent is looked at.
+            assert refused[-1].status_code in ((400, 404) if "{}" in name else (400,)), name
         elif "{}" in name and method == "GET":
             refused.append(httpx.request(**send, headers=account.headers))
             assert refused[-1].status_code == 404, name

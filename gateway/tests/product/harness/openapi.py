@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import jsonschema
+from jsonschema.exceptions import best_match
 
 
 class Description:
@@ -47,7 +48,11 @@ class Description:
 
     def _faults(self, schema: dict, value: object, components: dict) -> list[str]:
         validator = jsonschema.Draft202012Validator({**schema, "components": components})
-        return [f"{fault.json_path}: {fault.message[:300]}" for fault in validator.iter_errors(value)]
+        faults = list(validator.iter_errors(value))
+        # The one that says most: a field that is wrong is also one that no schema was found to know.
+        wrong = [fault for fault in faults if fault.validator != "unevaluatedProperties"]
+        fault = best_match(wrong or faults)
+        return [f"{fault.json_path}: {fault.message[:300]}"] if fault else []
 
     def dangling(self) -> list[str]:
         """References to what is not there."""
@@ -78,22 +83,31 @@ def references(value: object) -> Iterator[str]:
 
 def sealed(schemas: dict) -> dict:
     """The same schemas, in which a field that they do not name is a fault: callers read what is documented."""
-    parts = {reference for schema in schemas.values() for branch in all_of(schema) for reference in references(branch)}
-    return {
-        name: seal(schema, is_part=f"#/components/schemas/{name}" in parts) for name, schema in schemas.items()
-    }
+    parts, rest = set(), [branch for schema in schemas.values() for branch in all_of(schema)]
+    while rest:
+        for name in joined(rest.pop()) - parts:
+            parts.add(name)
+            rest.append(schemas.get(name))
+    return {name: seal(schema, is_part=name in parts) for name, schema in schemas.items()}
 
 
 def all_of(value: object) -> Iterator[object]:
     """What is put together with something else: it cannot know the other's fields."""
     if isinstance(value, dict):
-        if "allOf" in value:
-            yield value["allOf"]
+        yield from value.get("allOf", [])
         for inner in value.values():
             yield from all_of(inner)
     elif isinstance(value, list):
         for inner in value:
             yield from all_of(inner)
+
+
+def joined(schema: object) -> set[str]:
+    """Names of the schemas that are this one or one of its alternatives, and not only a field of it."""
+    if not isinstance(schema, dict):
+        return set()
+    named = {schema["$ref"].rpartition("/")[2]} if "$ref" in schema else set()
+    return named.union(*(joined(inner) for key in ("oneOf", "anyOf", "allOf") for inner in schema.get(key, [])))
 
 
 def seal(schema: object, is_part: bool = False) -> object:
@@ -105,7 +119,9 @@ def seal(schema: object, is_part: bool = False) -> object:
     for key, inner in schema.items():
         if key == "properties":
             kept[key] = {name: seal(field) for name, field in inner.items()}
-        elif key in ("items", "additionalProperties", "oneOf", "anyOf"):
+        elif key in ("oneOf", "anyOf"):
+            kept[key] = seal(inner, is_part)
+        elif key in ("items", "additionalProperties"):
             kept[key] = seal(inner)
         else:
             kept[key] = seal(inner, is_part=True) if key == "allOf" else inner
