@@ -21,6 +21,7 @@ pub mod models;
 pub mod parse;
 pub mod present;
 pub mod responses;
+mod schema;
 pub mod sse;
 pub mod usage;
 

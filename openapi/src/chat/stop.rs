@@ -4,12 +4,23 @@ use std::fmt;
 
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::schema::{either, list, string};
 
 /// One to four texts at which the answer ends: callers send a string or a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Stop(pub Vec<String>);
+
+impl PartialSchema for Stop {
+    fn schema() -> RefOr<Schema> {
+        either("A text, or one to four.", string(), list(string()))
+    }
+}
+
+impl ToSchema for Stop {}
 
 impl<'de> Deserialize<'de> for Stop {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

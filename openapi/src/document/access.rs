@@ -3,7 +3,7 @@
 use utoipa::openapi::Type;
 use utoipa::openapi::path::HttpMethod::{Delete, Get, Patch, Post, Put};
 
-use super::endpoint::{Endpoint, KNOWN, LOOKED_FOR, endpoint};
+use super::endpoint::{Endpoint, KNOWN, LOOKED_FOR, endpoint, under};
 use crate::account::{Credits, Data, Generation, KeyInfo};
 use crate::admin::{
     AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest, Token, TokenRequest,
@@ -15,10 +15,8 @@ const MEMBER: &str = "/v1/admin/members/{subject}";
 const SUBJECT: &str = "The member as its identity provider names it, `issuer|subject`, percent-encoded.";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut all = own();
-    all.extend(keys());
-    all.extend(members());
-    all
+    let (own, keys, members) = (under("Account", own()), under("Keys", keys()), under("Members and audit", members()));
+    [own, keys, members].into_iter().flatten().collect()
 }
 
 fn own() -> Vec<Endpoint> {

@@ -41,6 +41,15 @@ pub(super) fn endpoint(method: HttpMethod, path: &'static str, id: &str, summary
     Description { path, method, operation, types: Vec::new() }
 }
 
+/// Puts endpoints under one heading.
+pub(super) fn under(heading: &str, endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+    let tagged = endpoints.into_iter().map(|mut endpoint| {
+        endpoint.operation.tags = Some(vec![heading.to_owned()]);
+        endpoint
+    });
+    tagged.collect()
+}
+
 impl Description {
     pub(super) fn about(self, text: &str) -> Self {
         Self { operation: self.operation.description(Some(text)), ..self }

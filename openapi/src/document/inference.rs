@@ -3,7 +3,7 @@
 use utoipa::openapi::Type;
 use utoipa::openapi::path::HttpMethod::{Delete, Get, Post};
 
-use super::endpoint::{Endpoint, INFERENCE, KNOWN, LOOKED_FOR, endpoint};
+use super::endpoint::{Endpoint, INFERENCE, KNOWN, LOOKED_FOR, endpoint, under};
 use crate::chat::{ChatChunk, ChatCompletion, ChatRequest};
 use crate::completions::{Completion, CompletionChunk, CompletionRequest};
 use crate::embeddings::{EmbeddingRequest, EmbeddingResponse};
@@ -15,10 +15,9 @@ const RESPONSE: &str = "/v1/responses/{response_id}";
 const RESPONSE_ID: &str = "The response's id, `resp_…`.";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut all = answers();
-    all.extend(responses());
-    all.extend(models());
-    all
+    let (answers, responses, models) =
+        (under("Answers", answers()), under("Responses", responses()), under("Models", models()));
+    [answers, responses, models].into_iter().flatten().collect()
 }
 
 fn answers() -> Vec<Endpoint> {

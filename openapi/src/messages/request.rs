@@ -1,7 +1,8 @@
 //! The messages request, and the one that counts its tokens.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{MessagesTool, MessagesToolChoice, OutputConfig, Thinking, Turn, TurnContent};
 use crate::present::Present;
@@ -74,9 +75,25 @@ impl MessagesRequest {
 }
 
 /// `POST /v1/messages/count_tokens`: a messages request, of which `max_tokens` need not be there.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CountTokensRequest(pub MessagesRequest);
+
+impl PartialSchema for CountTokensRequest {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = MessagesRequest::schema();
+        if let RefOr::T(Schema::Object(fields)) = &mut schema {
+            fields.required.retain(|field| field != "max_tokens");
+        }
+        schema
+    }
+}
+
+impl ToSchema for CountTokensRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        MessagesRequest::schemas(schemas);
+    }
+}
 
 /// How many tokens a conversation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,16 +1,32 @@
 //! The items of a conversation, as callers send them and as they are kept.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::part::{InputPart, ReasoningText, SummaryText};
 use super::response::ItemStatus;
 use crate::chat::Role;
+use crate::schema::{either, list, string};
 
 /// The input of a request. A string is one message of the user.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Input(pub Vec<InputItem>);
+
+impl PartialSchema for Input {
+    fn schema() -> RefOr<Schema> {
+        let item = Ref::from_schema_name(InputItem::name());
+        either("What the user says, or the items of a conversation.", string(), list(item))
+    }
+}
+
+impl ToSchema for Input {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((InputItem::name().into_owned(), InputItem::schema()));
+        InputItem::schemas(schemas);
+    }
+}
 
 /// One item of a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

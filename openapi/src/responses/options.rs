@@ -3,12 +3,14 @@
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::chat::{
     FunctionDefinition, FunctionName, JsonSchemaFormat, NamedFunction, ResponseFormat, Tool, ToolChoice, ToolKind,
     ToolMode, Verbosity,
 };
+use crate::schema::{either, string};
 
 /// A tool that the model may call. Other kinds than functions are read to be refused by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -32,13 +34,27 @@ pub struct ResponseTool {
 }
 
 /// Whether and what the model must call.
-#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResponseToolChoice {
     /// `none`, `auto` or `required`.
     Mode(ToolMode),
     /// The function of this name: `{"type":"function","name":…}`.
     Function(String),
 }
+
+impl PartialSchema for ResponseToolChoice {
+    fn schema() -> RefOr<Schema> {
+        let function = ObjectBuilder::new()
+            .property("type", string())
+            .required("type")
+            .property("name", string())
+            .required("name")
+            .build();
+        either("`none`, `auto`, `required`, or one function by its name.", ToolMode::schema(), Schema::Object(function))
+    }
+}
+
+impl ToSchema for ResponseToolChoice {}
 
 /// The shape and length of the text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

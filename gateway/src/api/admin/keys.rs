@@ -93,9 +93,9 @@ pub async fn update(
 ) -> Response {
     let answer = async {
         principal.require(Scope::KeysWrite)?;
+        let asked: KeyRequest = parse::json(&body::read(request, &gateway.config).await?)?;
         let record = own(&gateway, &principal, &id).await?;
         may_give(&principal, &record.policy.scopes)?;
-        let asked: KeyRequest = parse::json(&body::read(request, &gateway.config).await?)?;
         let policy = policy::changed(record.policy, &asked)?;
         may_give(&principal, &policy.scopes).map_err(|error| error.at("scopes"))?;
         let change = KeyChange { name: asked.name, policy: Some(policy) };
