@@ -6,8 +6,8 @@ mod common;
 
 use std::path::Path;
 
+use peerway_node::engine::EngineError;
 use peerway_node::engine::mistral::{self, MistralSettings, Source};
-use peerway_node::engine::{Engine, EngineError};
 use peerway_openapi::chat::{ChatRequest, Message, Role};
 use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 use serde_json::{Map, Value, json};

@@ -60,6 +60,7 @@ async fn read(caller: &Caller, body: Body) -> Result<Request, ApiError> {
 
 async fn in_background(caller: Caller, is_stream: bool, ask: Ask, telling: Keeping) -> Result<HttpResponse, ApiError> {
     let (gateway, account) = (Arc::clone(&caller.gateway), caller.principal.account.clone());
+    gateway.work.room()?;
     let generation = Generation::admit(caller, ask).await?;
     let queued = telling.change(ResponsesDialect::queued);
     let frames = begin_stream(generation, Box::new(telling.clone()), gateway.config.keep_alive());

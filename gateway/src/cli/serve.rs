@@ -116,7 +116,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         responses: Arc::clone(&responses),
         background: Background::default(),
         fetcher: config.fetch_pictures.then(Fetcher::new).transpose().context("pictures cannot be fetched")?,
-        work: Work::default(),
+        work: Work::new(config.max_in_flight),
         metrics: metrics.clone(),
         stopping: stopping.clone(),
         config,

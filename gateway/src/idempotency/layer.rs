@@ -18,6 +18,7 @@ use super::shelf::{Claim, Shelf};
 use crate::Gateway;
 use crate::access::Principal;
 use crate::api::body;
+use crate::inference::Ending;
 use crate::layers::RequestId;
 
 /// Tells a caller that it got an answer that was given before.
@@ -37,6 +38,7 @@ pub async fn answer_once(State(gateway): State<Arc<Gateway>>, request: Request, 
 }
 
 async fn named(gateway: &Arc<Gateway>, key: RequestKey, request: Request, next: Next) -> Result<Response, ApiError> {
+    gateway.work.room()?;
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &gateway.config).await?;
     let fingerprint = Fingerprint::of(&parts.uri, &bytes);
@@ -82,6 +84,7 @@ impl Drop for Settled {
 
 async fn record(response: Response, id: RequestId, recording: &Recording) {
     let (mut head, mut body) = response.into_parts();
+    let ending = head.extensions.remove::<Ending>();
     id.name(&mut head.headers);
     recording.head(head.status, head.headers);
     while let Some(frame) = body.frame().await {
@@ -90,6 +93,9 @@ async fn record(response: Response, id: RequestId, recording: &Recording) {
             Ok(Err(_trailers)) => {}
             Err(_broken) => return recording.end(true),
         }
+    }
+    if ending.is_some_and(|ending| ending.is_broken()) {
+        recording.spoil();
     }
     recording.end(false);
 }

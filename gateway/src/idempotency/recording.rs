@@ -9,8 +9,8 @@ use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// Bytes of an answer that are kept. More than any model writes at once.
-const MOST: usize = 64 << 20;
+/// Bytes of an answer that are kept: 2048 vectors of 4096 numbers, written out. No model writes more at once.
+const MOST: usize = 256 << 20;
 
 /// One answer, being written by one and read by many.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ struct Tape {
     over: bool,
     /// It ended before the answer did, or grew too long.
     torn: bool,
+    /// The answer says itself that it broke.
+    spoilt: bool,
 }
 
 /// A whole recording.
@@ -64,12 +66,38 @@ impl Recording {
         });
     }
 
+    /// The answer says itself that it broke: it is read as it is, and not given again.
+    pub fn spoil(&self) {
+        self.change(|tape| tape.spoilt = true);
+    }
+
+    /// Whether it is an answer to be given again.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        let tape = self.tape.lock();
+        let succeeded = tape.head.as_ref().is_some_and(|(status, _)| status.is_success());
+        tape.over && !tape.torn && !tape.spoilt && succeeded
+    }
+
+    /// Whether it is a refusal: nothing was done.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let tape = self.tape.lock();
+        tape.head.as_ref().is_some_and(|(status, _)| !status.is_success())
+    }
+
     /// The answer is over. `torn`: before its end.
     pub fn end(&self, torn: bool) {
         self.change(|tape| {
             tape.over = true;
             tape.torn |= torn;
         });
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.tape.lock().bytes
     }
 
     /// The whole, once it is over. None where it was torn.

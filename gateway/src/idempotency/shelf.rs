@@ -85,7 +85,8 @@ impl Shelf {
         Ok(Claim::First(request, recording))
     }
 
-    /// The answer is over. A good one is kept; after any other the name is free again. Waits for the disk.
+    /// The answer is over. A good one is kept, and after a refusal the name is free again. One that broke off may have been
+    /// charged: its record stays as it was begun, so that the next try runs under the same name. Waits for the disk.
     pub(super) fn settle(
         &self,
         key: &RequestKey,
@@ -93,13 +94,14 @@ impl Shelf {
         fingerprint: &Fingerprint,
         recording: &Recording,
     ) {
-        let good = recording.whole().filter(|answer| answer.status.is_success());
+        let good = recording.whole().filter(|_| recording.is_good());
         let written = match good {
             Some(answer) => {
                 let record = Record { request, fingerprint: fingerprint.clone(), answer: Some(answer) };
                 self.write(key, &record)
             }
-            None => fs::remove_file(self.path(key)),
+            None if recording.is_refusal() => fs::remove_file(self.path(key)),
+            None => Ok(()),
         };
         if let Err(error) = written {
             warn!(%error, "an answer could not be kept for its Idempotency-Key");
@@ -227,6 +229,21 @@ mod tests {
         serve(&shelf, RequestId::random(), StatusCode::SERVICE_UNAVAILABLE);
         let id = RequestId::random();
         assert!(matches!(shelf.claim(&key(), &print("b"), id).unwrap(), Claim::First(own, _) if own == id));
+    }
+
+    #[test]
+    fn after_a_broken_answer_a_request_runs_again_under_its_first_name() {
+        let Bench { shelf, folder: _folder } = bench();
+        let first = RequestId::random();
+        let claimed = shelf.claim(&key(), &print("a"), first).unwrap();
+        let Claim::First(_, recording) = claimed else { panic!("{claimed:?}") };
+        recording.head(StatusCode::OK, HeaderMap::new());
+        recording.spoil();
+        recording.end(false);
+        shelf.settle(&key(), first, &print("a"), &recording);
+        let again = shelf.claim(&key(), &print("a"), RequestId::random()).unwrap();
+        assert!(matches!(again, Claim::First(id, _) if id == first));
+        assert!(matches!(shelf.claim(&key(), &print("b"), RequestId::random()).unwrap(), Claim::Taken));
     }
 
     #[test]

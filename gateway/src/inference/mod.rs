@@ -38,7 +38,7 @@ pub use ask::{Ask, Work};
 pub use embed::embed;
 pub use estimate::Estimate;
 pub use generation::Generation;
-pub use reply::{answer, begin_stream, event_stream};
+pub use reply::{Ending, answer, begin_stream, event_stream};
 
 pub(crate) use refusals::internal;
 

@@ -1,6 +1,8 @@
 //! The answer in the caller's words.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,11 +10,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::stream::{self, Stream};
+use futures::stream::{self, Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use peerway_openapi::dialect::Unwritable;
-use peerway_openapi::{ApiError, Dialect};
+use peerway_openapi::{ApiError, Dialect, ErrorKind};
 use tracing::warn;
 
 use super::generation::Begun;
@@ -49,23 +51,42 @@ async fn stream_reply(mut generation: Generation, dialect: Box<dyn Dialect>, kee
     let mut begins: BoxFuture<'static, Result<Begun, ApiError>> = async move { generation.begin().await }.boxed();
     match tokio::time::timeout(keep_alive, &mut begins).await {
         Ok(Err(error)) => dialect.refusal(&error).map(Body::from),
-        Ok(Ok(Begun { headers, answer })) => {
-            event_stream(headers, frames(Telling { dialect, stage: Stage::Opening(answer), keep_alive }))
-        }
-        Err(_) => {
-            event_stream(HeaderMap::new(), frames(Telling { dialect, stage: Stage::Beginning(begins), keep_alive }))
-        }
+        Ok(Ok(Begun { headers, answer })) => told(headers, dialect, Stage::Opening(answer), keep_alive),
+        Err(_) => told(HeaderMap::new(), dialect, Stage::Beginning(begins), keep_alive),
     }
 }
 
-/// The frames of a request that is still to begin, for an answer that nobody may be waiting for.
+fn told(headers: HeaderMap, dialect: Box<dyn Dialect>, stage: Stage, keep_alive: Duration) -> Response {
+    let ending = Ending::default();
+    let telling = Telling { dialect, stage, keep_alive, ending: ending.clone() };
+    let mut response = event_stream(headers, frames(telling));
+    response.extensions_mut().insert(ending);
+    response
+}
+
+/// The frames of a request that is still to begin, for an answer that nobody may be waiting for: what can be told before
+/// it begins is told at once.
 pub fn begin_stream(
     mut generation: Generation,
-    dialect: Box<dyn Dialect>,
+    mut dialect: Box<dyn Dialect>,
     keep_alive: Duration,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
+    let opening = dialect.open().unwrap_or_default();
     let begins = async move { generation.begin().await }.boxed();
-    frames(Telling { dialect, stage: Stage::Beginning(begins), keep_alive })
+    let telling = Telling { dialect, stage: Stage::Beginning(begins), keep_alive, ending: Ending::default() };
+    stream::iter([opening]).chain(frames(telling))
+}
+
+/// How a stream ended, for who keeps it: its status was told long before.
+#[derive(Debug, Clone, Default)]
+pub struct Ending(Arc<AtomicBool>);
+
+impl Ending {
+    /// Whether it broke. Known at its end.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// An answer being told.
@@ -73,6 +94,7 @@ struct Telling {
     dialect: Box<dyn Dialect>,
     stage: Stage,
     keep_alive: Duration,
+    ending: Ending,
 }
 
 enum Stage {
@@ -131,20 +153,25 @@ impl Telling {
 
     fn fail(&mut self, error: &ApiError) -> Bytes {
         self.stage = Stage::Over;
-        self.written(|dialect| dialect.broken(error))
+        self.ending.0.store(true, Ordering::Release);
+        self.dialect.broken(error).unwrap_or_default()
     }
 
+    /// Frames, or the end of a stream that cannot go on: after a gap what follows would be told wrong.
     fn written(&mut self, frames: impl FnOnce(&mut dyn Dialect) -> Result<Bytes, Unwritable>) -> Bytes {
-        frames(self.dialect.as_mut()).unwrap_or_else(|cause| {
-            warn!(%cause, "a frame could not be written");
-            Bytes::new()
-        })
+        match frames(self.dialect.as_mut()) {
+            Ok(frames) => frames,
+            Err(cause) => {
+                warn!(%cause, "a frame could not be written");
+                let message = "The answer cannot be told in the words of this API. Only what you received is charged.";
+                self.fail(&ApiError::new(ErrorKind::StreamBroken, message))
+            }
+        }
     }
 }
 
 /// A response of server-sent events.
 pub fn event_stream(headers: HeaderMap, frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
-    use futures::StreamExt;
     let mut response = Response::new(Body::from_stream(frames.map(Ok::<_, Infallible>)));
     *response.headers_mut() = headers;
     let headers = response.headers_mut();

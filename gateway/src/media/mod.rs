@@ -17,13 +17,22 @@ pub use fetch::Fetcher;
 
 /// Pictures and recordings of one request.
 const MOST: usize = 32;
+/// Bytes of the pictures of one request, in base64.
+const MOST_BYTES: usize = 32 << 20;
 
 /// Every picture and recording of a request is where nodes can read it, or the request is refused.
 ///
 /// # Errors
 /// `InvalidRequest` naming the part. `fetcher`: None where the operator does not let the gateway fetch.
 pub async fn settle(request: &mut ChatRequest, fetcher: Option<&Fetcher>) -> Result<(), ApiError> {
-    let mut seen = 0;
+    let media = request.messages.iter().map(|message| message.media().count()).sum::<usize>();
+    if media > MOST {
+        return Err(ApiError::invalid(
+            "messages",
+            format!("{media} pictures and recordings; at most {MOST} a request."),
+        ));
+    }
+    let mut bytes = 0;
     for (place, message) in request.messages.iter_mut().enumerate() {
         let Some(Content::Parts(parts)) = &mut message.content else { continue };
         for (part, content) in parts.iter_mut().enumerate() {
@@ -37,9 +46,12 @@ pub async fn settle(request: &mut ChatRequest, fetcher: Option<&Fetcher>) -> Res
             };
             let below = if matches!(content, ContentPart::ImageUrl { .. }) { ".image_url" } else { ".input_audio" };
             checked.map_err(|(last, why)| ApiError::invalid(format!("{}{below}{last}", field()), why))?;
-            seen += 1;
-            if seen > MOST {
-                return Err(ApiError::invalid(field(), format!("At most {MOST} pictures and recordings a request.")));
+            if let ContentPart::ImageUrl { image_url } = content {
+                bytes += image_url.url.len();
+            }
+            if bytes > MOST_BYTES {
+                let message = format!("The pictures have more than {MOST_BYTES} bytes together.");
+                return Err(ApiError::invalid(field(), message));
             }
         }
     }

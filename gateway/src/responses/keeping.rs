@@ -30,8 +30,8 @@ pub struct Keep {
 #[derive(Debug, Clone)]
 pub struct Keeping {
     inner: Arc<Mutex<ResponsesDialect>>,
-    /// None: the caller does not want it to be kept.
-    keep: Option<Keep>,
+    /// None: the caller does not want it to be kept, or has deleted it.
+    keep: Arc<Mutex<Option<Keep>>>,
 }
 
 impl Keep {
@@ -48,7 +48,7 @@ impl Keeping {
     /// Tells with this dialect. `keep`: None where it is not to be kept.
     #[must_use]
     pub fn new(inner: ResponsesDialect, keep: Option<Keep>) -> Self {
-        Self { inner: Arc::new(Mutex::new(inner)), keep }
+        Self { inner: Arc::new(Mutex::new(inner)), keep: Arc::new(Mutex::new(keep)) }
     }
 
     /// The response as it stands.
@@ -71,8 +71,19 @@ impl Keeping {
         telling
     }
 
+    /// Keeps it no more: it is being deleted. What is under way is waited for.
+    pub fn forget(&self) {
+        self.keep.lock().take();
+    }
+
+    /// Whether it is kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.keep.lock().is_some()
+    }
+
     fn keep_it(&self) {
-        if let Some(keep) = &self.keep {
+        if let Some(keep) = &*self.keep.lock() {
             keep.put(self.response());
         }
     }

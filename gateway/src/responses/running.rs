@@ -22,10 +22,12 @@ use crate::work::Work;
 
 /// Responses that are made at a time.
 const MOST: usize = 1000;
+/// Responses that are made at a time for one account.
+const MOST_EACH: usize = 100;
 /// How long the events of one that has ended can be read again.
 const READABLE_FOR: Duration = Duration::from_secs(600);
-/// Ended ones whose events can be read again.
-const READABLE: u64 = 1000;
+/// Bytes of events of ended ones that can be read again.
+const READABLE: u64 = 128 << 20;
 
 /// One response that is being made, or was a moment ago.
 #[derive(Debug, Clone)]
@@ -46,7 +48,8 @@ pub struct Background {
 
 impl Default for Background {
     fn default() -> Self {
-        let ended = Cache::builder().max_capacity(READABLE).time_to_live(READABLE_FOR).build();
+        let weigh = |_: &String, running: &Running| u32::try_from(running.events.size()).unwrap_or(u32::MAX);
+        let ended = Cache::builder().weigher(weigh).max_capacity(READABLE).time_to_live(READABLE_FOR).build();
         Self { running: Arc::default(), ended }
     }
 }
@@ -68,6 +71,11 @@ impl Background {
         let entry = Running { account, telling, events, cancel };
         {
             let mut running = self.running.lock();
+            if running.values().filter(|other| other.account == entry.account).count() >= MOST_EACH {
+                let message =
+                    format!("{MOST_EACH} responses are being made in the background for this account. Try again.");
+                return Err(ApiError::new(ErrorKind::RateLimited, message));
+            }
             if running.len() >= MOST {
                 let message = "This gateway makes too many responses in the background already. Try again.";
                 return Err(ApiError::new(ErrorKind::Overloaded, message));
@@ -96,7 +104,9 @@ impl Background {
     /// Forgets one that is deleted.
     pub fn forget(&self, account: &AccountId, id: &str) {
         if let Some(running) = self.get(account, id) {
+            running.telling.forget();
             running.cancel();
+            self.running.lock().remove(id);
             self.ended.invalidate(id);
         }
     }
@@ -141,7 +151,9 @@ impl Drop for Ended {
             self.entry.telling.change(|telling| telling.fail(&error));
         }
         self.entry.events.end(false);
-        self.ended.insert(self.id.clone(), self.entry.clone());
+        if self.entry.telling.is_kept() {
+            self.ended.insert(self.id.clone(), self.entry.clone());
+        }
         self.running.lock().remove(&self.id);
     }
 }

@@ -19,6 +19,8 @@ const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Responses that one goes on from, one after the other.
 const LONGEST_CHAIN: usize = 1000;
+/// Bytes of them together.
+const LARGEST_CHAIN: usize = 64 << 20;
 /// What ids begin with.
 const PREFIX: &str = "resp_";
 
@@ -92,14 +94,14 @@ impl ResponseStore {
     /// # Errors
     /// `NotFound` naming `previous_response_id` where one of the chain is not there.
     pub fn history(&self, account: &AccountId, id: &str) -> Result<Vec<Message>, ApiError> {
-        let mut turns = Vec::new();
+        let (mut turns, mut bytes) = (Vec::new(), 0_usize);
         let mut next = Some(id.to_owned());
         while let Some(id) = next {
-            if turns.len() == LONGEST_CHAIN {
-                let message =
-                    format!("This conversation has more than {LONGEST_CHAIN} turns. Send its messages as input.");
+            if turns.len() == LONGEST_CHAIN || bytes > LARGEST_CHAIN {
+                let message = "This conversation has grown too long to go on from. Send its messages as input.";
                 return Err(ApiError::invalid("previous_response_id", message));
             }
+            bytes = bytes.saturating_add(self.path(account, &id).as_deref().map_or(0, size_of_file));
             let stored = self.get(account, &id).map_err(|error| error.at("previous_response_id"))?;
             next = stored.response.previous_response_id.clone();
             turns.push(Turn { input: stored.input, output: stored.response.output });
@@ -130,6 +132,10 @@ impl ResponseStore {
         let is_id = id.starts_with(PREFIX) && is_name(id) && is_name(account.as_str());
         is_id.then(|| self.folder.join(account.as_str()).join(format!("{id}.json")))
     }
+}
+
+fn size_of_file(path: &Path) -> usize {
+    fs::metadata(path).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX))
 }
 
 fn not_found(id: &str) -> ApiError {

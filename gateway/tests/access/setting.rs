@@ -81,7 +81,7 @@ impl Setting {
             responses: Arc::new(ResponseStore::open(path("responses")).unwrap()),
             background: Background::default(),
             fetcher: None,
-            work: Work::default(),
+            work: Work::new(100),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             stopping: CancellationToken::new(),
             config,

@@ -35,6 +35,9 @@ impl CreateResponse {
             return Err(ApiError::invalid("background", message));
         }
         self.validate_metadata()?;
+        if self.user.as_ref().is_some_and(|user| user.len() > MAX_METADATA_VALUE) {
+            return Err(ApiError::invalid("user", format!("`user` has at most {MAX_METADATA_VALUE} bytes.")));
+        }
         self.validate_tools()?;
         self.validate_include()
     }

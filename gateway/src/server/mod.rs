@@ -1,5 +1,7 @@
 //! Connections: accepting them, bounding them, and letting them go when the gateway stops.
 
+mod vigil;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
 use crate::access::PeerAddr;
+use vigil::Vigil;
+
 use crate::stack::HttpService;
 
 /// How long a request's head may take to arrive, and an idle connection to ask again.
@@ -51,17 +55,26 @@ pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLi
                 continue;
             }
         };
-        let service = service.clone().map_request(move |mut request: http::Request<Incoming>| {
+        let (service, vigil) = (service.clone(), Vigil::new());
+        let watched = Arc::clone(&vigil);
+        let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            request.map(axum::body::Body::new)
+            let watch = watched.begin();
+            let answer = service.clone().oneshot(request.map(axum::body::Body::new));
+            async move { answer.await.map(|response| response.map(|body| watch.over(body))) }
         });
         let builder = http_builder();
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        debug!(%error, "a connection ended early");
+                    }
+                }
+                () = vigil.is_useless() => debug!("a connection that nobody uses is closed"),
             }
             drop(permit);
         });
