@@ -6,8 +6,8 @@ mod common;
 
 use std::path::Path;
 
+use peerway_node::engine::EngineError;
 use peerway_node::engine::mistral::{self, MistralSettings, Source};
-use peerway_node::engine::{Engine, EngineError};
 use peerway_openapi::chat::{ChatRequest, Message, Role};
 use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse};
 use serde_json::{Map, Value, json};
@@ -160,6 +160,11 @@ async fn texts_become_vectors_of_length_one_in_their_order() {
     let packed = engine.embed(asked(&json!({ "encoding_format": "base64", "dimensions": HIDDEN }))).await.unwrap();
     assert!(serde_json::to_value(&packed).unwrap()["data"][0]["embedding"].is_string());
     assert_eq!(vectors(&packed), found);
+
+    // One token alone, which mistral.rs's engine does not survive: whatever stands before it, it is a vector of its own.
+    let one = vectors(&engine.embed(asked(&json!({ "input": ["sea", [1], "stone"] }))).await.unwrap());
+    assert_eq!(one[0], one[1]);
+    assert!(one[0] != one[2] && one[0].len() == HIDDEN);
 
     let refused = async |change: Value| engine.embed(asked(&change)).await.unwrap_err();
     let cases = [
