@@ -161,6 +161,11 @@ async fn texts_become_vectors_of_length_one_in_their_order() {
     assert!(serde_json::to_value(&packed).unwrap()["data"][0]["embedding"].is_string());
     assert_eq!(vectors(&packed), found);
 
+    // One token alone, which mistral.rs's engine does not survive: whatever stands before it, it is a vector of its own.
+    let one = vectors(&engine.embed(asked(&json!({ "input": ["sea", [1], "stone"] }))).await.unwrap());
+    assert_eq!(one[0], one[1]);
+    assert!(one[0] != one[2] && one[0].len() == HIDDEN);
+
     let refused = async |change: Value| engine.embed(asked(&change)).await.unwrap_err();
     let cases = [
         (json!({ "dimensions": 8 }), "dimensions"),

@@ -98,7 +98,7 @@ impl MistralEmbedder {
         if count == 0 {
             return Err(EngineError::bad_param(field, "This text has no tokens."));
         }
-        let vector = self.compute(tokens).await?;
+        let vector = self.compute(twice_if_alone(tokens)).await?;
         if vector.iter().any(|number| !number.is_finite()) {
             return Err(EngineError::node(BROKE, "the model made a vector that has no numbers"));
         }
@@ -138,6 +138,15 @@ impl MistralEmbedder {
             Ok(Some(_)) => Err(EngineError::node(BROKE, "mistral.rs sent a message that no embedding has")),
             Ok(None) | Err(_) => Err(EngineError::node(BROKE, "the engine's thread ended while embedding")),
         }
+    }
+}
+
+/// mistral.rs's engine dies of a text of one token: it makes no mask for it and then insists on one. The same token twice
+/// has the same vector: positions only weigh what is attended to, and there is nothing but the same to weigh.
+fn twice_if_alone(tokens: Vec<u32>) -> Vec<u32> {
+    match tokens[..] {
+        [only] => vec![only, only],
+        _ => tokens,
     }
 }
 
