@@ -12,6 +12,9 @@ use tokenizers::Tokenizer;
 /// Unsettled bytes at which settling is tried. Also how far a count between two settlings may lag behind.
 const SETTLE_AT: usize = 256;
 
+/// Unsettled bytes at which text is settled wherever it is.
+const SETTLE_ANYWAY_AT: usize = 4096;
+
 /// Counts the tokens of a text that comes in pieces.
 #[derive(Debug, Clone)]
 pub struct TokenCounter {
@@ -30,6 +33,12 @@ impl TokenCounter {
         Self { tokenizer, settled: 0, open: String::new(), open_tokens: None }
     }
 
+    /// Whether tokens are counted, and not bytes.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.tokenizer.is_some()
+    }
+
     /// Adds a piece.
     pub fn push(&mut self, text: &str) {
         self.open.push_str(text);
@@ -37,7 +46,12 @@ impl TokenCounter {
         if self.open.len() < SETTLE_AT {
             return;
         }
-        if let Some(place) = boundary(&self.open) {
+        let place = boundary(&self.open).or_else(|| {
+            // Text without such a place, as Chinese is, is settled all the same: a token more or less is nothing against
+            // counting all of it again and again.
+            (self.open.len() >= SETTLE_ANYWAY_AT).then(|| self.open.floor_char_boundary(SETTLE_ANYWAY_AT - 1))
+        });
+        if let Some(place) = place {
             self.settled += count(self.tokenizer.as_deref(), &self.open[..place]);
             self.open.drain(..place);
         }
@@ -117,6 +131,18 @@ mod tests {
         let mut counter = TokenCounter::new(None);
         counter.push("\u{e4}b");
         assert_eq!((counter.total(), counter.at_most()), (3, 3));
+    }
+
+    #[test]
+    fn text_without_words_does_not_pile_up() {
+        let tokenizer = tokenizer();
+        let mut counter = TokenCounter::new(Some(Arc::clone(&tokenizer)));
+        let text = "\u{4e00}".repeat(5000);
+        for letter in text.chars() {
+            counter.push(letter.encode_utf8(&mut [0; 4]));
+            assert!(counter.open.len() < SETTLE_ANYWAY_AT + 4);
+        }
+        assert_eq!(counter.total(), count(Some(&tokenizer), &text));
     }
 
     proptest! {

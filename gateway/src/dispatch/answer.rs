@@ -15,6 +15,8 @@ use super::form::Most;
 
 /// Bytes of one event. A chunk with twenty alternatives of one token is far smaller.
 const MAX_EVENT: usize = 256 << 10;
+/// Bytes of an event on the whole: one token's, with twenty alternatives.
+const MEAN_EVENT: u64 = 8 << 10;
 /// Characters of a node's own words that are passed on.
 const MAX_QUOTED: usize = 300;
 
@@ -52,6 +54,8 @@ pub struct NodeAnswer {
     heard: Instant,
     /// Pieces that may still come: an answer that never ends is cut.
     pieces_left: u64,
+    /// Bytes that may still come.
+    bytes_left: u64,
     done: bool,
     _in_flight: InFlight,
 }
@@ -83,6 +87,7 @@ impl NodeAnswer {
         Most { tokens, answers }: Most,
         in_flight: InFlight,
     ) -> Self {
+        let pieces = tokens.saturating_mul(2).saturating_add(64).saturating_mul(answers);
         Self {
             candidate,
             body: Some(body),
@@ -90,7 +95,8 @@ impl NodeAnswer {
             first: None,
             form,
             heard: Instant::now(),
-            pieces_left: tokens.saturating_mul(2).saturating_add(64).saturating_mul(answers),
+            pieces_left: pieces,
+            bytes_left: pieces.saturating_mul(MEAN_EVENT),
             done: false,
             _in_flight: in_flight,
         }
@@ -150,6 +156,8 @@ impl NodeAnswer {
                 Some(Err(_)) => return Err(NodeFault::Disconnected),
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
+                        let left = self.bytes_left.checked_sub(data.len() as u64);
+                        self.bytes_left = left.ok_or(NodeFault::Garbage("it is too long for its tokens"))?;
                         self.decoder.push(data);
                     }
                 }

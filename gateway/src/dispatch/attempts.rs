@@ -17,7 +17,7 @@ pub(super) enum Failed {
         /// For the log.
         why: String,
     },
-    /// No node will serve this request: it is the caller's mistake.
+    /// It says that the request cannot be served as it is. No fault of its own; but it may be alone in that.
     Request(ApiError),
 }
 
@@ -34,13 +34,15 @@ pub struct Attempts {
     tried: usize,
     /// Every node so far had no room; none failed.
     all_busy: bool,
+    /// The last refusal of the request itself: told where no node serves it.
+    refusal: Option<ApiError>,
 }
 
 impl Attempts {
     /// All of them, the best first.
     #[must_use]
     pub fn new(picks: Vec<Pick>) -> Self {
-        Self { picks: picks.into_iter(), tried: 0, all_busy: true }
+        Self { picks: picks.into_iter(), tried: 0, all_busy: true, refusal: None }
     }
 
     /// Whether none is left.
@@ -69,13 +71,15 @@ impl Attempts {
         pick.candidate.stats().record_success();
     }
 
-    /// A node did not. The caller's own mistake ends the search.
-    pub(super) fn failed(&mut self, pick: &Pick, failed: Failed) -> Result<(), ApiError> {
+    /// A node did not. Whose mistake it was is decided when none is left: one node's word that a request is wrong could
+    /// otherwise keep all others from serving it.
+    pub(super) fn failed(&mut self, pick: &Pick, failed: Failed) {
         let node = pick.candidate.peer_id();
         match failed {
             Failed::Request(error) => {
                 metrics::counter!("peerway_attempts_total", "result" => "refused").increment(1);
-                return Err(error);
+                info!(%node, why = error.message(), "node refuses the request; trying the next");
+                self.refusal = Some(error);
             }
             Failed::Node { busy: true, why } => {
                 metrics::counter!("peerway_attempts_total", "result" => "busy").increment(1);
@@ -88,11 +92,13 @@ impl Attempts {
                 self.all_busy = false;
             }
         }
-        Ok(())
     }
 
     /// What the caller is told when no node is left.
     pub(super) fn error(&self) -> ApiError {
+        if let Some(refusal) = &self.refusal {
+            return refusal.clone();
+        }
         let tried = self.tried;
         if self.all_busy {
             let message = format!("All {tried} nodes that were tried are busy. Try again.");

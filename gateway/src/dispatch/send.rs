@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use peerway_openapi::ApiError;
 use peerway_openapi::error::ErrorEnvelope;
+use peerway_openapi::{ApiError, ErrorKind};
 use peerway_p2p::{Client, ResponseBody};
 
 use super::answer::quoted;
@@ -42,8 +42,7 @@ pub(super) async fn post(
     Ok((head.headers, body))
 }
 
-/// What a node's refusal means. Only a refusal that names a field is believed to be the caller's mistake: anything else
-/// is the node's own trouble, and another may do better.
+/// What a node's refusal means: that the request is wrong, that there is no room, or the node's own trouble.
 async fn refusal(status: StatusCode, body: ResponseBody, wait: Duration) -> Failed {
     let read = tokio::time::timeout(wait, Limited::new(body, MAX_REFUSAL).collect()).await;
     let bytes = read.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -51,6 +50,9 @@ async fn refusal(status: StatusCode, body: ResponseBody, wait: Duration) -> Fail
     let why = error.as_ref().map_or_else(|| format!("status {status}"), |error| quoted(&error.message));
     match (status, error.and_then(|error| error.param)) {
         (StatusCode::BAD_REQUEST, Some(param)) => Failed::Request(ApiError::invalid(quoted(&param), why)),
+        (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY, _) => {
+            Failed::Request(ApiError::new(ErrorKind::InvalidRequest, why))
+        }
         (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) => Failed::Node { busy: true, why },
         _ => Failed::Node { busy: false, why },
     }

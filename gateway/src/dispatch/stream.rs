@@ -54,7 +54,7 @@ pub async fn dispatch(
                 Attempts::answered(&pick, asked);
                 return Ok(Dispatched { pick, answer, queue_ms, failed_attempts: attempts.tried() - 1 });
             }
-            Err(failed) => attempts.failed(&pick, failed)?,
+            Err(failed) => attempts.failed(&pick, failed),
         }
     }
     Err(attempts.error())

@@ -37,7 +37,7 @@ pub async fn fetch<T>(
                 Attempts::answered(&pick, asked);
                 return Ok((pick, answer));
             }
-            Err(failed) => attempts.failed(&pick, failed)?,
+            Err(failed) => attempts.failed(&pick, failed),
         }
     }
     Err(attempts.error())

@@ -1,6 +1,7 @@
 //! How much credit a request may need, before anything is spent on it.
 
 use peerway_billing::{Amount, FeeBps, Overflow, Price, TokenCount, charge};
+use peerway_openapi::models::Metering;
 use peerway_openapi::{ApiError, ErrorKind};
 
 use super::{Ask, Work};
@@ -20,6 +21,8 @@ pub(super) fn off_the_threads<T>(bytes: usize, count: impl FnOnce() -> T) -> T {
 pub struct Estimate {
     /// Tokens of the rendered prompt, as the gateway counts them.
     pub prompt: u64,
+    /// Prompt tokens that are billed where the node does not say. The same, where they were counted with a tokenizer.
+    pub likely_prompt: u64,
     /// Prompt tokens that a node may claim beyond them: of pictures and recordings only the model knows.
     pub uncounted: u64,
     /// The longest prompt, where there are several: it must fit a node's context.
@@ -53,6 +56,7 @@ impl Estimate {
         let limit = ask.work.limit();
         Ok(Self {
             prompt: counted.all,
+            likely_prompt: if model.metering() == Metering::Tokenizer { counted.all } else { counted.all.div_ceil(4) },
             uncounted: ask.work.uncounted(),
             longest_prompt: counted.longest,
             completion: limit.unwrap_or(u64::from(default_max_tokens)).min(room),
@@ -66,6 +70,7 @@ impl Estimate {
     pub fn of_embeddings(tokens: u64, longest: u64) -> Self {
         Self {
             prompt: tokens,
+            likely_prompt: tokens,
             uncounted: 0,
             longest_prompt: longest,
             completion: 0,

@@ -8,7 +8,7 @@ use peerway_openapi::usage::Usage;
 use peerway_openapi::{ApiError, ErrorKind};
 use tracing::{info, warn};
 
-use super::{AnswerCount, Bill, Seller};
+use super::{AnswerCount, Bill, Counted, Seller};
 use crate::dispatch::{NodeAnswer, NodeFault};
 use crate::layers::RequestId;
 
@@ -183,7 +183,8 @@ impl MeteredAnswer {
 
     fn settle(&mut self, outcome: Outcome) -> Usage {
         self.state = State::Settled;
-        let usage = self.bill.settle(&self.seller, self.count.total(), self.claimed.as_ref(), outcome);
+        let counted = Counted { most: self.count.total(), likely: self.count.likely() };
+        let usage = self.bill.settle(&self.seller, counted, self.claimed.as_ref(), outcome);
         metrics::counter!("peerway_answers_total", "outcome" => outcome.as_str()).increment(1);
         metrics::counter!("peerway_tokens_total", "kind" => "prompt").increment(usage.prompt_tokens);
         metrics::counter!("peerway_tokens_total", "kind" => "completion").increment(usage.completion_tokens);

@@ -20,6 +20,15 @@ pub struct Seller {
     pub price: Price,
 }
 
+/// Generated tokens that the gateway counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    /// No more than this: what a node may claim.
+    pub most: u64,
+    /// What is billed where the node does not claim. The same, where there is a tokenizer to count with.
+    pub likely: u64,
+}
+
 /// The open bill of one request. It is settled once: by [`Bill::settle`], or unpaid when it is dropped.
 #[derive(Debug)]
 pub struct Bill {
@@ -31,6 +40,8 @@ pub struct Bill {
     fee: FeeBps,
     /// Prompt tokens as the gateway counts them.
     prompt: u64,
+    /// Prompt tokens that are billed where the node does not claim.
+    likely_prompt: u64,
     /// Prompt tokens that a node may claim beyond them.
     uncounted: u64,
 }
@@ -48,8 +59,8 @@ impl Bill {
         fee: FeeBps,
         estimate: &Estimate,
     ) -> Self {
-        let (prompt, uncounted) = (estimate.prompt, estimate.uncounted);
-        Self { set_aside: Some(set_aside), spender, model, fee, prompt, uncounted }
+        let (prompt, likely_prompt, uncounted) = (estimate.prompt, estimate.likely_prompt, estimate.uncounted);
+        Self { set_aside: Some(set_aside), spender, model, fee, prompt, likely_prompt, uncounted }
     }
 
     /// What it may come to at most.
@@ -67,6 +78,7 @@ impl Bill {
             model: std::mem::take(&mut self.model),
             fee: self.fee,
             prompt: self.prompt,
+            likely_prompt: self.likely_prompt,
             uncounted: self.uncounted,
         }
     }
@@ -75,11 +87,15 @@ impl Bill {
     ///
     /// `claimed` is what the node says; None where it did not come to say. Nothing delivered costs nothing. Returns
     /// what the caller is told.
-    pub fn settle(&mut self, seller: &Seller, counted: u64, claimed: Option<&Usage>, outcome: Outcome) -> Usage {
-        if counted == 0 {
+    pub fn settle(&mut self, seller: &Seller, counted: Counted, claimed: Option<&Usage>, outcome: Outcome) -> Usage {
+        if counted.most == 0 {
             return self.give_back();
         }
-        let billed = billed_tokens(self.prompt, self.uncounted, counted, claimed);
+        let billed = match claimed {
+            None => TokenCount::new(self.likely_prompt, 0, counted.likely),
+            Some(claimed) => billed_tokens(self.prompt, self.uncounted, counted.most, claimed),
+        };
+        let counted = counted.most;
         let claimed = claimed.map_or(billed, |usage| {
             TokenCount::new(usage.prompt_tokens, usage.cached_tokens(), usage.completion_tokens)
         });
@@ -143,15 +159,12 @@ fn priced(mut usage: Usage, split: &Split) -> Usage {
 
 /// The smaller of what the node claims and what the gateway counts, for each kind of token. Of pictures and recordings in
 /// the prompt the gateway knows only a bound, `uncounted`.
-fn billed_tokens(prompt: u64, uncounted: u64, counted: u64, claimed: Option<&Usage>) -> TokenCount {
-    match claimed {
-        None => TokenCount::new(prompt, 0, counted),
-        Some(claimed) => TokenCount::new(
-            claimed.prompt_tokens.min(prompt.saturating_add(uncounted)),
-            claimed.cached_tokens(),
-            claimed.completion_tokens.min(counted),
-        ),
-    }
+fn billed_tokens(prompt: u64, uncounted: u64, counted: u64, claimed: &Usage) -> TokenCount {
+    TokenCount::new(
+        claimed.prompt_tokens.min(prompt.saturating_add(uncounted)),
+        claimed.cached_tokens(),
+        claimed.completion_tokens.min(counted),
+    )
 }
 
 #[cfg(test)]
@@ -161,12 +174,10 @@ mod tests {
     #[test]
     fn the_smaller_number_is_billed() {
         let claim = Usage::of_tokens(50, 20, 1000);
-        assert_eq!(billed_tokens(40, 0, 100, Some(&claim)), TokenCount::new(40, 20, 100));
+        assert_eq!(billed_tokens(40, 0, 100, &claim), TokenCount::new(40, 20, 100));
         let modest = Usage::of_tokens(30, 0, 90);
-        assert_eq!(billed_tokens(40, 0, 100, Some(&modest)), TokenCount::new(30, 0, 90));
-        assert_eq!(billed_tokens(40, 0, 100, None), TokenCount::new(40, 0, 100));
+        assert_eq!(billed_tokens(40, 0, 100, &modest), TokenCount::new(30, 0, 90));
         // A picture's tokens are believed up to a bound, and only where they are claimed.
-        assert_eq!(billed_tokens(40, 5, 100, Some(&claim)), TokenCount::new(45, 20, 100));
-        assert_eq!(billed_tokens(40, 5, 100, None), TokenCount::new(40, 0, 100));
+        assert_eq!(billed_tokens(40, 5, 100, &claim), TokenCount::new(45, 20, 100));
     }
 }

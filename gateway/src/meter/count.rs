@@ -7,11 +7,16 @@ use crate::catalog::TokenCounter;
 /// Tokens that may pass between two exact counts: counting at every piece would cost more than the pieces.
 const SLACK: u64 = 64;
 
+/// Bytes that a token has at most, where bytes are all that can be counted. Few vocabularies hold longer ones.
+const LONGEST_TOKEN: u64 = 16;
+/// Bytes that a token has mostly.
+const USUAL_TOKEN: u64 = 4;
+
 /// What has been delivered of a request's answers.
 #[derive(Debug)]
 pub struct AnswerCount {
     answers: Vec<OneCount>,
-    /// Tokens of each answer that the hold covers.
+    /// Tokens of each answer that the hold covers; bytes, where only they can be counted.
     limit: u64,
 }
 
@@ -29,6 +34,8 @@ impl AnswerCount {
     /// Nothing delivered yet; of each of the answers at most `limit` tokens may be.
     #[must_use]
     pub fn new(counter: &TokenCounter, answers: u64, limit: u64) -> Self {
+        // Without a tokenizer the limit is one of bytes, and must not cut an answer that keeps to its tokens.
+        let limit = if counter.is_exact() { limit } else { limit.saturating_mul(LONGEST_TOKEN) };
         let one = OneCount { counter: counter.clone(), check_at: limit, finished: false };
         Self { answers: vec![one; usize::try_from(answers).unwrap_or(1)], limit }
     }
@@ -70,7 +77,14 @@ impl AnswerCount {
         self.answers.iter().all(|answer| answer.finished)
     }
 
-    /// Generated tokens delivered so far, of all answers.
+    /// Generated tokens delivered so far, as well as they are known: what is billed where the node does not come to say.
+    #[must_use]
+    pub fn likely(&mut self) -> u64 {
+        let is_exact = self.answers.iter().all(|answer| answer.counter.is_exact());
+        if is_exact { self.total() } else { self.total().div_ceil(USUAL_TOKEN) }
+    }
+
+    /// Generated tokens delivered so far, of all answers. Where only bytes can be counted, no token has less than one.
     #[must_use]
     pub fn total(&mut self) -> u64 {
         self.answers.iter_mut().map(|answer| answer.counter.total()).sum()
@@ -98,8 +112,9 @@ mod tests {
 
     use super::*;
 
+    /// Bytes are counted, 16 of which a token has at most: of each answer 96 may come.
     fn count(answers: u64) -> AnswerCount {
-        AnswerCount::new(&TokenCounter::new(None), answers, 100)
+        AnswerCount::new(&TokenCounter::new(None), answers, 6)
     }
 
     fn piece(index: u32, text: &str, finish: Option<FinishReason>) -> ChunkChoice {
@@ -114,8 +129,8 @@ mod tests {
             count.add(&piece(0, "0123456789", None));
             count.is_over_limit(0)
         });
-        assert_eq!(pieces, Some(11));
-        assert_eq!(count.total(), 110);
+        assert_eq!(pieces, Some(10));
+        assert_eq!((count.total(), count.likely()), (100, 25));
     }
 
     #[test]

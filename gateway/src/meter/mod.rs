@@ -10,6 +10,6 @@ mod count;
 mod set_aside;
 
 pub use answer::{Delivery, MeteredAnswer, Name, Step};
-pub use bill::{Bill, Seller};
+pub use bill::{Bill, Counted, Seller};
 pub use count::AnswerCount;
 pub use set_aside::SetAside;

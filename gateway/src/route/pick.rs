@@ -124,6 +124,8 @@ struct Fitting<'a> {
     price: Price,
     cost: i128,
     has_room: bool,
+    /// Its context holds the whole answer that was asked for; otherwise it may be cut short.
+    holds_all: bool,
     /// Requests there per slot, in thousandths.
     load: i128,
     first_token_ms: i128,
@@ -139,18 +141,20 @@ impl<'a> Fitting<'a> {
             price,
             cost: expected_cost(&price, need.prompt, need.completion),
             has_room: busy < slots,
+            holds_all: need.prompt.saturating_add(need.completion) <= u64::from(candidate.offer().context_length),
             load: busy * 1000 / slots,
             first_token_ms: i128::from(stats.ttft_ms()),
         }
     }
 
-    /// Nodes with room come first: the cheapest and those nearly as cheap by load and speed, then the others by cost.
+    /// Nodes whose context holds the whole answer come before all others. Of them, those with room come first: the cheapest and those nearly as cheap by load and speed, then the others by cost.
     /// Nodes without room queue, so the least loaded of them comes first.
-    fn rank(&self, band: i128) -> (u8, i128, i128) {
-        match (self.has_room, self.cost <= band) {
+    fn rank(&self, band: i128) -> (bool, u8, i128, i128) {
+        let (class, first, second) = match (self.has_room, self.cost <= band) {
             (true, true) => (0, self.load, self.first_token_ms),
             (true, false) => (1, self.cost, self.load),
             (false, _) => (2, self.load, self.cost),
-        }
+        };
+        (!self.holds_all, class, first, second)
     }
 }

@@ -141,6 +141,9 @@ impl Engine for HttpEngine {
         self.serves(&request.model)?;
         refuse::chat(&request, &self.model)?;
         request.model.clone_from(&self.upstream_model);
+        // By both names: some servers know only the older one, and would write on until they like to stop.
+        let limit = request.max_generated().map(|limit| limit.tokens);
+        (request.max_tokens, request.max_completion_tokens) = (limit, limit);
         let choices = usize::try_from(request.choices()).unwrap_or(usize::MAX);
         if request.is_stream() {
             request.stream_options = Some(StreamOptions { include_usage: Some(true) });

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use mistralrs::core::CompletionChunkResponse;
@@ -20,6 +21,9 @@ use super::stop::StopWatch;
 use super::vocabulary::Vocabulary;
 use super::{BROKE, EngineError};
 use crate::engine::{ChunkStream, Stamp};
+
+/// How long an engine that is at work may say nothing.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// What a stream is made from.
 pub(super) struct Plan {
@@ -46,6 +50,8 @@ struct Progress {
     over: bool,
     /// Picks already shown as log probabilities.
     shown: usize,
+    /// Tokens picked when a sign of life was given last.
+    picked: usize,
     /// Log probabilities of text that is held back.
     held: Vec<TokenLogprob>,
 }
@@ -61,12 +67,15 @@ pub(super) fn chunks(plan: Plan) -> ChunkStream {
         began: false,
         over: false,
         shown: 0,
+        picked: 0,
         held: Vec::new(),
     };
     stream::unfold(progress, |mut progress| async move {
         while progress.ready.is_empty() && !progress.over {
-            let message = progress.plan.messages.recv().await;
-            progress.take_in(message);
+            match tokio::time::timeout(SIGN_OF_LIFE, progress.plan.messages.recv()).await {
+                Ok(message) => progress.take_in(message),
+                Err(_) => progress.give_a_sign(),
+            }
         }
         progress.ready.pop_front().map(|chunk| (chunk, progress))
     })
@@ -74,6 +83,15 @@ pub(super) fn chunks(plan: Plan) -> ChunkStream {
 }
 
 impl Progress {
+    /// mistral.rs says nothing while what it writes may be the call of a tool. Where tokens are picked meanwhile, an empty
+    /// piece tells the reader that the engine is at work; one that stands still is not covered up.
+    fn give_a_sign(&mut self) {
+        let picked = self.plan.chooser.count();
+        if std::mem::replace(&mut self.picked, picked) < picked {
+            self.send(Delta::default());
+        }
+    }
+
     fn take_in(&mut self, message: Option<Response>) {
         match message {
             Some(Response::Chunk(chunk)) => self.chunk(chunk),
