@@ -228,7 +228,8 @@ async fn several_choices_are_those_that_their_seeds_give_alone() {
     wanted["n"] = json!(3);
     let Ok(Answer::Stream(chunks)) = gated.chat(asking(question, &wanted)).await else { panic!("no stream") };
     let mut assembler = Assembler::default();
-    chunks.try_for_each(|chunk| std::future::ready(Ok(assembler.push(chunk)))).await.unwrap();
+    let collected: Vec<_> = chunks.try_collect().await.unwrap();
+    collected.into_iter().for_each(|chunk| assembler.push(chunk));
     let whole = assembler.finish().unwrap();
     let mut completion_tokens = 0;
     for (choice, seed) in whole.choices.iter().zip(40..) {
