@@ -12,6 +12,11 @@ CREATE INDEX transfers_by_audit_account ON transfers (audit_account, seq) WHERE 
 -- The default is the policy that keys of schema 1 had without a word.
 ALTER TABLE keys ADD COLUMN policy TEXT NOT NULL DEFAULT '{"scopes":["inference","usage:read"]}';
 ALTER TABLE keys ADD COLUMN replaced_by TEXT;
+-- The first key of a key's chain of rotations, by which spending is summed: a rotation must not empty a budget.
+-- Keys of schema 1 were never rotated.
+ALTER TABLE keys ADD COLUMN root TEXT NOT NULL DEFAULT '';
+UPDATE keys SET root = id;
+CREATE INDEX keys_by_root ON keys (root, id);
 CREATE INDEX keys_by_account ON keys (account, created_at, id);
 
 CREATE TABLE members (

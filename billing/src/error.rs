@@ -91,8 +91,8 @@ pub enum LedgerError {
         /// Expired or revoked.
         state: KeyState,
     },
-    /// The key was rotated before; the key that took its place can be rotated.
-    #[error("key {key} was replaced by {by}: rotate that one")]
+    /// The key was rotated before: it cannot be rotated again, nor live longer. The key that took its place can.
+    #[error("key {key} was replaced by {by}, and only that one can be rotated or live longer")]
     KeyReplaced {
         /// The key.
         key: KeyId,

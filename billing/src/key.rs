@@ -92,6 +92,9 @@ pub struct KeyRecord {
     pub policy: KeyPolicy,
     /// The key that a rotation put in its place; `None` while it was not rotated.
     pub replaced_by: Option<KeyId>,
+    /// The first key of its chain of rotations: its own id for a key that replaced none. What the keys of a chain
+    /// spend counts together.
+    pub root: KeyId,
     /// When it was revoked; `None` while it was not.
     pub revoked_at: Option<Timestamp>,
 }
@@ -126,7 +129,8 @@ pub struct KeyTerms {
 pub struct KeyChange {
     /// The new name.
     pub name: Option<String>,
-    /// The new policy, as a whole. Its expiry must lie in the future, or be the present one.
+    /// The new policy, as a whole. Its expiry must lie in the future, or be the present one; that of a key that was
+    /// replaced may only come nearer.
     pub policy: Option<KeyPolicy>,
 }
 

@@ -123,7 +123,7 @@ pub struct Key {
     pub replaced_by: Option<String>,
     /// `active`, `expired` or `revoked`.
     pub state: String,
-    /// What it has spent.
+    /// What it and all others of its chain of rotations have spent.
     pub usage: KeySpent,
     /// What its holder shows. Here this once, and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]

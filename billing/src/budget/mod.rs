@@ -10,6 +10,9 @@
 //! through [`Reserved::spend`]. A key without limits is counted too, though nothing is asked for it: when it
 //! gets a limit, the ledger is asked for what was spent before this process began to count.
 //!
+//! The keys of a chain of rotations have one budget between them, under the name of the first: by the key that is
+//! shown, each rotation would empty every budget, and double it while old and new key both work.
+//!
 //! Exact within one process. Another process that spends the same key's money is seen when the key was idle
 //! for ten minutes. Rejected: reserving in the ledger (a disk flush per request); counting only what is paid
 //! (a burst overspends by all that is under way).

@@ -14,7 +14,8 @@ use crate::ledger::Ledger;
 /// What has a budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum BudgetScope {
-    /// A key, and all tokens minted under it.
+    /// A chain of rotations, by its first key ([`crate::KeyRecord::root`]): all its keys, and all tokens minted under
+    /// them.
     Key(KeyId),
     /// One minted token.
     Token(TokenId),

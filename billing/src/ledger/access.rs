@@ -35,10 +35,12 @@ impl Ledger {
         Ok(NewKey { record, secret })
     }
 
-    /// Changes a key's name, policy or both. A key that has expired works again with a later expiry.
+    /// Changes a key's name, policy or both. A key that has expired works again with a later expiry,
+    /// unless it was replaced: a replaced key's expiry may only come nearer.
     ///
     /// # Errors
-    /// No such key, one that was revoked, an impossible name or policy, or the database's failure.
+    /// No such key, one that was revoked, a later expiry for one that was replaced, an impossible name or policy, or
+    /// the database's failure.
     pub async fn update_key(&self, key: &KeyId, change: KeyChange, actor: &Actor) -> Result<KeyRecord, LedgerError> {
         let name = change.name.map(|name| text::checked("key name", &name, text::NAME_BYTES)).transpose()?;
         let policy = change.policy.map(|policy| policy.checked()).transpose()?;
@@ -46,8 +48,9 @@ impl Ledger {
         self.ask(|reply| Command::UpdateKey { key, change, actor, reply }).await
     }
 
-    /// Puts a new key, with a new secret, in the place of one that works: same account, name and policy. The
-    /// old key works for `overlap` more (30 days at most, nothing ends it at once), but not past its own expiry.
+    /// Puts a new key, with a new secret, in the place of one that works: same account, name and policy, and the
+    /// same budgets, of which what was spent stays spent. The old key works for `overlap` more (30 days at most, nothing
+    /// ends it at once), but not past its own expiry.
     ///
     /// # Errors
     /// No such key, one that has ended or was rotated before, too long an overlap, or the database's failure.
@@ -187,8 +190,10 @@ impl Ledger {
 
 /// A new key's row as far as its secret goes; the rest is for the caller and the batch to fill in.
 fn nameless(secret: &KeySecret) -> KeyRow {
+    let id: String = KeyId::random().into();
     KeyRow {
-        id: KeyId::random().into(),
+        root: id.clone(),
+        id,
         account: String::new(),
         name: String::new(),
         prefix: secret.shown_prefix(),

@@ -106,6 +106,8 @@ pub(crate) struct KeyRow {
     /// [`crate::access::KeyPolicy`] as canonical JSON.
     pub(crate) policy: String,
     pub(crate) replaced_by: Option<String>,
+    /// The first key of its chain of rotations.
+    pub(crate) root: String,
 }
 
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -182,6 +184,7 @@ impl KeyRow {
             created_at: Timestamp::from_millis(self.created_at),
             policy: serde_json::from_str(&self.policy).map_err(|_| corrupt("key", &self.id))?,
             replaced_by: self.replaced_by.clone().map(KeyId::stored),
+            root: KeyId::stored(self.root.clone()),
             revoked_at: self.revoked_at.map(Timestamp::from_millis),
         })
     }

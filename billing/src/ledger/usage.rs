@@ -1,4 +1,4 @@
-//! Sums of what was spent, each from one index alone.
+//! Sums of what was spent, each from one index of charges alone.
 
 use super::api::Ledger;
 use super::types::{KeyUsage, Totals};
@@ -10,7 +10,7 @@ use crate::id::{AccountId, KeyId};
 use crate::money::Nanos;
 
 macro_rules! spent {
-    ($column:literal) => {
+    ($whose:literal) => {
         concat!(
             "SELECT COALESCE(SUM(total), 0) AS total,
                     COALESCE(SUM(CASE WHEN created_at >= ?2 THEN total END), 0) AS day,
@@ -18,8 +18,8 @@ macro_rules! spent {
                     COALESCE(SUM(CASE WHEN created_at >= ?4 THEN total END), 0) AS month,
                     COUNT(*) AS requests
              FROM charges WHERE ",
-            $column,
-            " = ?1 AND created_at < ?5"
+            $whose,
+            " AND created_at < ?5"
         )
     };
 }
@@ -52,7 +52,8 @@ impl Ledger {
         Ok(Totals { credited: Nanos::new(balance).checked_add(used)?, used })
     }
 
-    /// What a key spent, through tokens minted under it too, ever and in the UTC windows of this moment.
+    /// What a key and all others of its chain of rotations spent, through tokens minted under them too, ever and in the
+    /// UTC windows of this moment. Whichever key of a chain is asked for, the answer is the same.
     ///
     /// # Errors
     /// The database's failure. An unknown key spent nothing.
@@ -68,8 +69,15 @@ impl Ledger {
         before: Option<Timestamp>,
     ) -> Result<KeyUsage, LedgerError> {
         let (sql, id) = match scope {
-            BudgetScope::Key(key) => (spent!("key_id"), key.as_str()),
-            BudgetScope::Token(token) => (spent!("token_id"), token.as_str()),
+            // A charge keeps the key that was shown. A key that is not in the books is a chain by itself.
+            BudgetScope::Key(key) => (
+                spent!(
+                    "key_id IN (SELECT ?1 UNION ALL
+                                SELECT id FROM keys WHERE root = (SELECT root FROM keys WHERE id = ?1))"
+                ),
+                key.as_str(),
+            ),
+            BudgetScope::Token(token) => (spent!("token_id = ?1"), token.as_str()),
         };
         let spent: Spent = sqlx::query_as(sql)
             .bind(id)

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
-use crate::support::{Bench, START, capture, charge_of, grant, hold, nanos, owner, request, shown};
+use crate::support::{Bench, START, capture, charge_of, grant, hold, key_of, nanos, owner, request, shown};
 
 const NO_LIMITS: BudgetLimits = BudgetLimits { day: None, week: None, month: None, lifetime: None };
 
@@ -135,6 +135,40 @@ async fn what_was_spent_before_counts_once() {
     let minted = BudgetScope::Token(token);
     let got = budgets.reserve(minted, &a_day(100), Amount { least: nanos(1), most: nanos(100) }).await.unwrap();
     assert_eq!(got.amount(), nanos(88), "a minted token has its own");
+}
+
+/// A rotation neither empties a budget nor doubles it, however often it is done.
+#[tokio::test]
+async fn the_keys_of_a_chain_share_a_budget() {
+    let bench = Bench::new().await;
+    let account = customer_with_hold(&bench).await;
+    let actor = Actor::operator();
+    let overlap = Duration::from_secs(60);
+    let other = bench.ledger.create_key(key_of(&account, "other"), &actor).await.unwrap().record.id;
+    let first = bench.ledger.create_key(key_of(&account, "first"), &actor).await.unwrap().record.id;
+    let second = bench.ledger.rotate_key(&first, overlap, &actor).await.unwrap().record;
+    let third = bench.ledger.rotate_key(&second.id, overlap, &actor).await.unwrap().record;
+    for (name, ask, key) in [("a", 30, &first), ("b", 12, &second.id), ("c", 7, &third.id), ("d", 500, &other)] {
+        bench.ledger.capture(spent_with(name, ask, Some(key), None)).await.unwrap();
+    }
+    for key in [&first, &second.id, &third.id] {
+        let usage = bench.ledger.key_usage(key).await.unwrap();
+        assert_eq!((usage.total, usage.day, usage.requests), (nanos(49), nanos(49), 3));
+    }
+    assert_eq!(bench.ledger.key_usage(&other).await.unwrap().total, nanos(500));
+    let charges = bench.ledger.charges(&account, 10).await.unwrap();
+    assert!(charges.iter().any(|charge| charge.key.as_ref() == Some(&third.id)), "a charge keeps the key shown");
+
+    let budgets = Budgets::new(bench.ledger.clone());
+    let all = Amount { least: nanos(1), most: nanos(100) };
+    let got = budgets.reserve(BudgetScope::Key(third.root), &a_day(100), all).await.unwrap();
+    assert_eq!(got.amount(), nanos(51));
+    let none = budgets.reserve(BudgetScope::Key(second.root), &a_day(100), all).await.unwrap_err();
+    assert!(matches!(none, BudgetError::Exhausted { remaining: Nanos::ZERO, .. }), "{none}");
+    got.spend(nanos(1));
+    let got = budgets.reserve(BudgetScope::Key(first), &a_day(100), all).await.unwrap();
+    assert_eq!(got.amount(), nanos(50));
+    bench.verified().await;
 }
 
 /// Captures that are on their way when a limit is set count once: neither missed nor doubled.

@@ -165,7 +165,9 @@ async fn a_rotated_key_works_beside_its_successor_for_a_while() {
     let old = bench.ledger.create_key(terms, &actor).await.unwrap();
     let id = old.record.id.clone();
     let new = bench.ledger.rotate_key(&id, Duration::from_secs(60), &actor).await.unwrap();
-    assert_ne!((&new.record.id, new.secret.expose()), (&id, old.secret.expose()));
+    assert_ne!(new.record.id, id);
+    assert_ne!(new.secret.expose(), old.secret.expose());
+    assert_eq!((&old.record.root, &new.record.root), (&id, &id));
     assert_eq!((&new.record.account, new.record.name.as_str()), (&account, "laptop"));
     assert_eq!(new.record.policy, until(1000), "the successor lives as long as the first would have");
     let rotated = bench.ledger.find_key(&KeyHash::of(old.secret.expose())).await.unwrap().unwrap();
@@ -173,16 +175,42 @@ async fn a_rotated_key_works_beside_its_successor_for_a_while() {
     assert_eq!(bench.ledger.find_key(&KeyHash::of(new.secret.expose())).await.unwrap(), Some(new.record.clone()));
 
     let twice = bench.ledger.rotate_key(&id, Duration::ZERO, &actor).await.unwrap_err();
-    assert_eq!(twice, LedgerError::KeyReplaced { key: id, by: new.record.id.clone() });
+    assert_eq!(twice, LedgerError::KeyReplaced { key: id.clone(), by: new.record.id.clone() });
     let long = Duration::from_secs(30 * 86_400 + 1);
     assert!(matches!(bench.ledger.rotate_key(&new.record.id, long, &actor).await, Err(LedgerError::Invalid(_))));
 
     // Nothing of an overlap ends it at once, and a longer one than it had to live ends it no later.
     let third = bench.ledger.rotate_key(&new.record.id, Duration::ZERO, &actor).await.unwrap();
+    assert_eq!(third.record.root, id, "the first of all, not the one before");
     assert_eq!(bench.ledger.key(&new.record.id).await.unwrap().state(START), KeyState::Expired);
     bench.ledger.rotate_key(&third.record.id, Duration::from_secs(5000), &actor).await.unwrap();
     assert_eq!(bench.ledger.key(&third.record.id).await.unwrap().policy, until(1000));
     let ended = bench.ledger.rotate_key(&new.record.id, Duration::ZERO, &actor).await.unwrap_err();
     assert!(matches!(ended, LedgerError::KeyEnded { state: KeyState::Expired, .. }), "{ended}");
+    bench.verified().await;
+}
+
+#[tokio::test]
+async fn a_replaced_key_lives_no_longer() {
+    let bench = Bench::new().await;
+    let account = bench.customer(0).await;
+    let actor = Actor::operator();
+    let old = bench.ledger.create_key(key_of(&account, "laptop"), &actor).await.unwrap().record.id;
+    let new = bench.ledger.rotate_key(&old, Duration::from_secs(60), &actor).await.unwrap().record.id;
+    let replaced = LedgerError::KeyReplaced { key: old.clone(), by: new.clone() };
+    let change = |key, policy| bench.ledger.update_key(key, KeyChange { name: None, policy: Some(policy) }, &actor);
+    for longer in [KeyPolicy::default(), until(61)] {
+        assert_eq!(change(&old, longer).await.unwrap_err(), replaced);
+    }
+    assert_eq!(bench.ledger.key(&old).await.unwrap().policy, until(60));
+
+    let scopes = vec![Scope::Inference];
+    let fewer = KeyPolicy { scopes: scopes.clone(), ..until(60) };
+    assert_eq!(change(&old, fewer.clone()).await.unwrap().policy, fewer);
+    assert_eq!(change(&old, until(30)).await.unwrap().policy, until(30));
+    assert_eq!(change(&old, until(60)).await.unwrap_err(), replaced, "what was taken from it does not come back");
+    bench.hand.advance(Duration::from_secs(30));
+    assert_eq!(change(&old, until(90)).await.unwrap_err(), replaced, "not after its end either");
+    assert_eq!(change(&new, until(90)).await.unwrap().policy, until(90));
     bench.verified().await;
 }

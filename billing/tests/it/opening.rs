@@ -91,14 +91,15 @@ async fn a_ledger_of_the_first_schema_is_brought_up_to_date() {
     let keys = ledger.list_keys(None).await.unwrap();
     assert_eq!(keys.len(), 2);
     for key in &keys {
-        assert_eq!((&key.policy, &key.replaced_by), (&KeyPolicy::default(), &None));
+        assert_eq!((&key.policy, &key.replaced_by, &key.root), (&KeyPolicy::default(), &None, &key.id));
         assert!(ledger.audit(&key.account, None, 10).await.unwrap().is_empty(), "schema 1 had no audit log");
         let again =
             grant(&key.account, if key.revoked_at.is_some() { 1000 } else { 1001 }, &format!("first-{}", key.account));
         assert!(ledger.credit(again, &Actor::operator()).await.unwrap().repeated);
     }
     let live = keys.iter().find(|key| key.revoked_at.is_none()).unwrap();
-    ledger.rotate_key(&live.id, Duration::from_secs(60), &Actor::operator()).await.unwrap();
+    let next = ledger.rotate_key(&live.id, Duration::from_secs(60), &Actor::operator()).await.unwrap();
+    assert_eq!(next.record.root, live.id);
     assert_eq!(ledger.audit(&live.account, None, 10).await.unwrap().len(), 2);
     assert_eq!(
         ledger.charges(&live.account, 10).await.unwrap().iter().filter(|charge| charge.token.is_none()).count(),

@@ -145,7 +145,8 @@ async fn the_first_bad_row_is_named() {
     assert!(report.findings[0].message.contains("101"), "{:?}", report.findings);
 
     let stolen =
-        "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL, '{}', NULL)".to_owned();
+        "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL, '{}', NULL, 'key_0')"
+            .to_owned();
     let report = verify_copy(&bench.path(), stolen).await;
     assert_eq!((report.findings[0].check, report.findings[0].place.as_str()), (Check::Keys, "key key_0"));
 }
@@ -159,6 +160,8 @@ async fn access_that_nobody_gave_is_found() {
     let cases = [
         (Check::Keys, format!("UPDATE keys SET policy = '{{\"scopes\":[\"admin\"]}}' WHERE {live}")),
         (Check::Keys, format!("UPDATE keys SET replaced_by = 'key_0' WHERE {live}")),
+        (Check::Keys, "UPDATE keys SET root = id WHERE id = (SELECT id FROM keys WHERE root <> id LIMIT 1)".to_owned()),
+        (Check::Keys, format!("UPDATE keys SET root = 'key_0' WHERE {live}")),
         (Check::Keys, format!("UPDATE keys SET name = 'other' WHERE {live}")),
         (Check::Keys, "UPDATE keys SET revoked_at = NULL WHERE revoked_at IS NOT NULL".to_owned()),
         (Check::Keys, format!("DELETE FROM keys WHERE {live}")),

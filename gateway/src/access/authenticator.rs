@@ -248,6 +248,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_rotated_key_spends_and_asks_as_the_first_of_its_chain() {
+        let setting = Setting::new(AccessSettings::default()).await;
+        let budgets = BudgetLimits { day: Some(Nanos::new(9)), ..BudgetLimits::default() };
+        let first = setting.key(KeyPolicy { budgets, ..KeyPolicy::default() }).await;
+        let root = &first.record.id;
+        let rotate =
+            async |id| setting.test.ledger.rotate_key(id, Duration::from_secs(60), &Actor::operator()).await.unwrap();
+        let second = rotate(root).await;
+        let third = rotate(&second.record.id).await;
+        let old = setting.show(first.secret.expose()).await.unwrap();
+        let mut shown = Vec::new();
+        for key in [&second, &third] {
+            let principal = setting.show(key.secret.expose()).await.unwrap();
+            assert_eq!(principal.key.as_ref(), Some(&key.record.id));
+            assert_eq!(principal.actor, Actor::key(key.record.id.clone()), "the log names the key that was shown");
+            shown.push(setting.show(&minted(&setting, &principal, terms()).unwrap()).await.unwrap());
+            shown.push(principal);
+        }
+        for principal in shown {
+            let spends: Vec<_> = principal.budgets().collect();
+            assert_eq!(spends, [(BudgetScope::Key(root.clone()), &budgets)]);
+            assert_eq!(principal.rate_key(), old.rate_key());
+        }
+        let other = setting.show(setting.key(KeyPolicy::default()).await.secret.expose()).await.unwrap();
+        assert_ne!(other.rate_key(), old.rate_key());
+    }
+
+    #[tokio::test]
     async fn a_minted_token_may_no_more_than_it_says_and_no_more_than_its_key() {
         let mut setting = Setting::new(AccessSettings::default()).await;
         let budgets = BudgetLimits { day: Some(Nanos::new(9)), ..BudgetLimits::default() };

@@ -99,16 +99,17 @@ impl Keys {
 
     fn know(&self, record: KeyRecord) -> Arc<KnownKey> {
         let policy = &record.policy;
-        let budgets = (!policy.budgets.is_unlimited()).then(|| (BudgetScope::Key(record.id.clone()), policy.budgets));
         let principal = Principal {
             account: record.account.clone(),
             key: Some(record.id.clone()),
+            root: Some(record.root.clone()),
             actor: Actor::key(record.id.clone()),
             token: None,
             scopes: policy.scopes.clone(),
             models: policy.models.clone(),
             limits: with_defaults(policy.limits, self.defaults),
-            budgets: budgets.into_iter().collect(),
+            // Counted without limits too: another key of the chain may have some.
+            budgets: vec![(BudgetScope::Key(record.root.clone()), policy.budgets)],
             expires_at: policy.expires_at,
         };
         Arc::new(KnownKey { record, principal: Arc::new(principal) })

@@ -10,6 +10,9 @@ pub struct Principal {
     pub account: AccountId,
     /// The key that spends; None for a token of an identity provider.
     pub key: Option<KeyId>,
+    /// The first key of that key's chain of rotations, under which the chain's spending and rate are counted; None
+    /// without a key.
+    pub root: Option<KeyId>,
     /// Who the log names.
     pub actor: Actor,
     /// The minted token that was shown; None for everything else.
@@ -26,7 +29,8 @@ pub struct Principal {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Whose rate is limited together: a key with all tokens minted under it, or a person on an account.
+/// Whose rate is limited together: the keys of a chain of rotations with all tokens minted under them, or a person on an
+/// account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RateKey {
     account: AccountId,
@@ -75,7 +79,8 @@ impl Principal {
     /// Whose rate this request counts against.
     #[must_use]
     pub fn rate_key(&self) -> RateKey {
-        RateKey { account: self.account.clone(), actor: self.actor.clone() }
+        let actor = self.root.clone().map_or_else(|| self.actor.clone(), Actor::key);
+        RateKey { account: self.account.clone(), actor }
     }
 }
 

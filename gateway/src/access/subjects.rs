@@ -68,6 +68,7 @@ impl Subjects {
         Ok(Principal {
             account: account.clone(),
             key: None,
+            root: None,
             actor: Actor::subject(subject),
             token: None,
             scopes,

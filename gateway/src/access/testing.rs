@@ -195,6 +195,7 @@ pub(crate) fn principal() -> Principal {
     Principal {
         account: AccountId::new("acct_test").unwrap(),
         key: None,
+        root: None,
         actor: Actor::operator(),
         token: None,
         scopes: vec![peerway_billing::Scope::Admin],

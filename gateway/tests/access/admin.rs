@@ -61,6 +61,8 @@ async fn a_key_is_made_shown_changed_rotated_and_revoked() {
     assert_eq!(setting.get(&admin, &path(&made)).await.json()["replaced_by"], rotated["id"]);
     let again = setting.post(&admin, &format!("{}/rotate", path(&made)), json!({})).await;
     assert_eq!(again.refusal().0, 400);
+    let longer = patch(&setting, &admin, &made, json!({"expires_at": null})).await;
+    assert_eq!(longer.refusal(), (400, String::new(), "expires_at".to_owned()));
     let long = setting.post(&admin, &format!("{}/rotate", path(&rotated)), json!({"overlap_s": 100_000_000})).await;
     assert_eq!(long.refusal(), (400, String::new(), "overlap_s".to_owned()));
 

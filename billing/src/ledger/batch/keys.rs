@@ -15,22 +15,22 @@ use crate::ledger::types::Action;
 
 /// What the log says of a new key.
 fn key_memo(key: &KeyRow) -> String {
-    serde_json::json!([key.account, key.name, key.prefix, key.sha256, key.policy]).to_string()
+    serde_json::json!([key.account, key.name, key.prefix, key.sha256, key.policy, key.root]).to_string()
 }
 
-/// The key that the log made. Keys of schema 1 had no policy, and got the default.
+/// The key that the log made. Keys of schema 1 had no policy, and got the default; they replaced none.
 pub(in crate::ledger) fn made_key(id: &str, memo: &str, created_at: i64) -> Result<KeyRow, serde_json::Error> {
     type First = (String, String, String, String);
-    type Present = (String, String, String, String, String);
-    let (account, name, prefix, sha256, policy) = match serde_json::from_str::<Present>(memo) {
+    type Present = (String, String, String, String, String, String);
+    let (account, name, prefix, sha256, policy, root) = match serde_json::from_str::<Present>(memo) {
         Ok(made) => made,
         Err(_) => {
             let (account, name, prefix, sha256): First = serde_json::from_str(memo)?;
-            (account, name, prefix, sha256, KeyPolicy::default().to_json()?)
+            (account, name, prefix, sha256, KeyPolicy::default().to_json()?, id.to_owned())
         }
     };
     let id = id.to_owned();
-    Ok(KeyRow { id, account, name, prefix, sha256, created_at, revoked_at: None, policy, replaced_by: None })
+    Ok(KeyRow { id, account, name, prefix, sha256, created_at, revoked_at: None, policy, replaced_by: None, root })
 }
 
 /// What the log says of a changed or rotated key: all of it that can change.
@@ -70,6 +70,9 @@ impl Books {
         }
         let name = change.name.unwrap_or_else(|| before.name.clone());
         let policy = change.policy.unwrap_or_else(|| before.policy.clone());
+        if let Some(by) = before.replaced_by.clone().filter(|_| ends_later(&policy, &before.policy)) {
+            return Err(LedgerError::KeyReplaced { key: id.clone(), by });
+        }
         if policy.expires_at != before.policy.expires_at {
             policy.expires_after(Timestamp::from_millis(self.now))?;
         }
@@ -86,7 +89,7 @@ impl Books {
     }
 
     /// Puts `successor`, of which only id, prefix and hash are looked at, in the place of a key that works.
-    /// Answers the successor.
+    /// Answers the successor, whose root is that of the key it replaces.
     pub(super) fn rotate_key(
         &mut self,
         id: &KeyId,
@@ -105,7 +108,7 @@ impl Books {
             return Err(LedgerError::KeyReplaced { key: id.clone(), by });
         }
         let successor = KeyRow { id: successor.id, prefix: successor.prefix, sha256: successor.sha256, ..old.clone() };
-        let successor = KeyRow { created_at: self.now, ..successor };
+        let successor = KeyRow { created_at: self.now, root: old.root.clone(), ..successor };
         let record = successor.to_record()?;
 
         let end = now.after(overlap);
@@ -151,6 +154,11 @@ impl Books {
         self.keys.insert(key.id.clone(), Tracked::new(key));
         Ok(record)
     }
+}
+
+/// Whether a key lives longer with this policy than with that one.
+fn ends_later(policy: &KeyPolicy, than: &KeyPolicy) -> bool {
+    than.expires_at.is_some_and(|end| policy.expires_at.is_none_or(|expires_at| expires_at > end))
 }
 
 fn made_note(key: &KeyRecord, replaces: Option<&KeyId>, actor: &Actor) -> Result<Note, LedgerError> {

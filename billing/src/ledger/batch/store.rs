@@ -104,7 +104,7 @@ row!(
 row!(
     KeyRow,
     "keys",
-    [id, account, name, prefix, sha256, created_at, revoked_at, policy, replaced_by],
+    [id, account, name, prefix, sha256, created_at, revoked_at, policy, replaced_by, root],
     "ON CONFLICT (id) DO UPDATE SET name = excluded.name, policy = excluded.policy, replaced_by = excluded.replaced_by,
                                     revoked_at = excluded.revoked_at"
 );

@@ -13,7 +13,7 @@ pub struct Totals {
     pub used: Nanos,
 }
 
-/// What one key or minted token spent, ever and in the UTC windows of the moment.
+/// What one chain of keys or one minted token spent, ever and in the UTC windows of the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeyUsage {
     /// Ever.

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use peerway_billing::{KeyChange, KeyId, KeyPolicy, KeyRecord, KeyTerms, NewKey, Scope};
+use peerway_billing::{KeyChange, KeyId, KeyPolicy, KeyRecord, KeyTerms, LedgerError, NewKey, Scope};
 use peerway_openapi::admin::{Key, KeyRequest, Page, RotateRequest};
 use peerway_openapi::{ApiError, parse};
 use serde::Deserialize;
@@ -100,7 +100,10 @@ pub async fn update(
         may_give(&principal, &policy.scopes).map_err(|error| error.at("scopes"))?;
         let change = KeyChange { name: asked.name, policy: Some(policy) };
         let changed = gateway.ledger.update_key(&record.id, change, &principal.actor).await;
-        let changed = changed.map_err(|cause| refused(cause, "name"))?;
+        let changed = changed.map_err(|cause| match cause {
+            cause @ LedgerError::KeyReplaced { .. } => refused(cause, "expires_at"),
+            cause => refused(cause, "name"),
+        })?;
         json(StatusCode::OK, &with_usage(&gateway, &changed).await?)
     };
     or_refuse(answer.await)
