@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use mistralrs::Constraint;
-use mistralrs::llguidance::ParserFactory;
 use mistralrs::llguidance::api::TopLevelGrammar;
+use mistralrs::llguidance::{Matcher, ParserFactory};
 use tokio::sync::Semaphore;
 
 use super::EngineError;
@@ -16,6 +16,8 @@ use super::shape::Shape;
 
 /// Grammars compiled at the same time.
 const COMPILERS: usize = 2;
+/// Tokens for which a grammar is followed beforehand.
+const TRIED_TOKENS: usize = 4;
 /// Characters of a complaint that a caller is shown.
 const MAX_MESSAGE: usize = 300;
 
@@ -49,9 +51,7 @@ fn compile(factory: &ParserFactory, shape: &Shape) -> Result<(), EngineError> {
         }
     }
     // Each alone would do; together they are too much.
-    let field = shape.parts.first().map_or("response_format", |(field, _)| field.as_str());
-    let field = if field.starts_with("tools") { "tools" } else { field };
-    Err(EngineError::bad_param(field, format!("It cannot be followed: {whole}")))
+    Err(EngineError::bad_param(shape.field(), format!("It cannot be followed: {whole}")))
 }
 
 /// Why it does not compile, in one line.
@@ -63,11 +63,30 @@ fn parser(factory: &ParserFactory, constraint: &Constraint) -> Result<(), String
         Constraint::JsonSchema(schema) => TopLevelGrammar::from_json_schema(schema.clone()),
         Constraint::Llguidance(grammar) => grammar.clone(),
     };
-    match factory.create_parser(grammar) {
-        Ok(_parser) => Ok(()),
-        Err(error) => {
-            let text = error.to_string();
-            Err(text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE).collect())
+    let tried = factory.create_parser(grammar).and_then(|parser| follow(factory, Matcher::new(Ok(parser))));
+    // The first line: the rest is a dump of states, and holds what was said.
+    tried.map_err(|error| error.to_string().lines().next().unwrap_or_default().chars().take(MAX_MESSAGE).collect())
+}
+
+/// Follows it for some tokens: what was compiled is unrolled only when it is used, and may prove too large then.
+fn follow(factory: &ParserFactory, mut matcher: Matcher) -> anyhow::Result<()> {
+    let tokens = factory.tok_env().tok_trie();
+    for _ in 0..TRIED_TOKENS {
+        let mut longest = None;
+        matcher.compute_mask_or_eos()?.iter_set_entries(|token| {
+            let token = u32::try_from(token).unwrap_or_default();
+            let length = tokens.token_len(token);
+            if longest.is_none_or(|(_, so_far)| length > so_far) {
+                longest = Some((token, length));
+            }
+        });
+        match longest {
+            Some((token, _)) if !tokens.eos_tokens().contains(&token) => matcher.consume_token(token)?,
+            _ => return Ok(()),
+        }
+        if matcher.is_stopped() {
+            return Ok(());
         }
     }
+    Ok(())
 }

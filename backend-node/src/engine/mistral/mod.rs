@@ -192,6 +192,7 @@ impl MistralEngine {
         self.prefix.make_room(&self.runner).await;
         let prompt_tokens = self.measure(&translated.prompt).await?;
         let Translated { prompt, sampling, chooser, shape, stops, wants_logprobs, limit, most_calls } = translated;
+        let shape_field = shape.as_ref().map(|shape| shape.field().to_owned());
         let limit = limit.min(self.context - prompt_tokens);
         // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
         let room = limit.saturating_add(SPARE_MESSAGES);
@@ -234,6 +235,7 @@ impl MistralEngine {
             prompt_tokens,
             limit,
             most_calls,
+            shape_field,
             prefix: self.prefix.clone(),
         })))
     }

@@ -14,6 +14,14 @@ pub(super) struct Shape {
     pub(super) parts: Vec<(String, Constraint)>,
 }
 
+impl Shape {
+    /// The request's field that it is from, as one.
+    pub(super) fn field(&self) -> &str {
+        let field = self.parts.first().map_or("response_format", |(field, _)| field.as_str());
+        if field.starts_with("tools") { "tools" } else { field }
+    }
+}
+
 /// The tools that the model is shown, with their places in the request.
 pub(super) fn offered_tools(request: &ChatRequest) -> Result<Vec<(usize, &Tool)>, EngineError> {
     let tools = request.tools.as_deref().unwrap_or_default().iter().enumerate();

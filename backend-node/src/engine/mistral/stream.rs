@@ -37,6 +37,8 @@ pub(super) struct Plan {
     pub(super) limit: usize,
     /// Tool calls that the answer may have; what comes past them is left out.
     pub(super) most_calls: usize,
+    /// The request's field that gives the answer its shape. None: it may have any.
+    pub(super) shape_field: Option<String>,
     pub(super) prefix: Arc<PrefixCache>,
 }
 
@@ -97,8 +99,8 @@ impl Progress {
             Some(Response::Chunk(chunk)) => self.chunk(chunk),
             Some(Response::CompletionChunk(chunk)) => self.text(chunk),
             Some(Response::ValidationError(error)) => self.fail(refused(&error.to_string())),
-            Some(Response::InternalError(error)) => self.fail(EngineError::node(BROKE, error.to_string())),
-            Some(Response::ModelError(error, _)) => self.fail(EngineError::node(BROKE, error)),
+            Some(Response::InternalError(error)) => self.broke(&error.to_string()),
+            Some(Response::ModelError(error, _)) => self.broke(&error),
             Some(_) => self.fail(EngineError::node(BROKE, "mistral.rs sent a message that no chat has")),
             None => self.closed(),
         }
@@ -193,6 +195,16 @@ impl Progress {
         self.end();
     }
 
+    /// The engine could not go on. Where that is for a grammar that grew too large, it is not the node's fault: another node
+    /// would fare no better.
+    fn broke(&mut self, error: &str) {
+        if let Some(field) = self.plan.shape_field.take().filter(|_| error.contains("TooComplex")) {
+            return self.fail(EngineError::bad_param(field, "It cannot be followed: it is too complex."));
+        }
+        // The first line: further ones may hold what was said, which no log may.
+        self.fail(EngineError::node(BROKE, first_line(error)));
+    }
+
     fn fail(&mut self, error: EngineError) {
         self.ready.push_back(Err(error));
         self.end();
@@ -283,6 +295,10 @@ fn tool_call(index: u32, call: mistralrs::ToolCallResponse) -> ToolCallDelta {
 
 /// What mistral.rs says of a request that it does not take, as far as the request's fields can be at fault.
 fn refused(error: &str) -> EngineError {
-    let error: String = error.lines().next().unwrap_or_default().chars().take(300).collect();
+    let error = first_line(error);
     EngineError::BadRequest { param: None, message: error }
+}
+
+fn first_line(error: &str) -> String {
+    error.lines().next().unwrap_or_default().chars().take(300).collect()
 }
