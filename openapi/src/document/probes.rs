@@ -13,6 +13,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         probe("/ready", "ready", "Whether a request would find a node", &[200, 503]),
         probe("/metrics", "metrics", "Metrics in Prometheus' text format", &[200]),
         probe("/openapi.json", "openapi", "This document", &[200]),
+        probe("/docs/", "docs", "This document, for people", &[200]),
     ];
     under("Operations", probes)
 }
