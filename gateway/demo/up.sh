@@ -167,7 +167,7 @@ Peerway is up: a gateway and two nodes, and the model has answered.
 Try it:
 
   curl $base_url/chat/completions -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
-    -d '{"model":"$model","messages":[{"role":"user","content":"What is the capital of France?"}]}'
+    -d '{"model":"$model","max_tokens":64,"messages":[{"role":"user","content":"What is the capital of France?"}]}'
 
 The same for programs is in $state/env. \`make status\` shows it at work, \`make down\` stops it.
 EOF
