@@ -39,7 +39,8 @@ pub struct Dispatched {
 /// is charged for what was not shown, so the next node may do the work again.
 ///
 /// # Errors
-/// The caller's own mistake where a node names one, `NoHealthyNode` where all are busy, `NodeFailed` otherwise.
+/// Where no node begins: a node's refusal of the request where one gave it, `NoHealthyNode` where all are busy,
+/// `NodeFailed` otherwise.
 pub async fn dispatch(
     client: &Client,
     attempts: &mut Attempts,
