@@ -1,5 +1,6 @@
 //! Connections: accepting them, bounding them, and letting them go when the gateway stops.
 
+mod protocol;
 mod vigil;
 
 use std::io;
@@ -7,8 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -22,10 +21,6 @@ use vigil::Vigil;
 
 use crate::stack::HttpService;
 
-/// How long a request's head may take to arrive, and an idle connection to ask again.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Requests at a time on one HTTP/2 connection.
-const MAX_H2_STREAMS: u32 = 256;
 /// Pause after the system refused to accept a connection: it has run out of something that only time gives back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -63,13 +58,10 @@ pub async fn serve(listener: TcpListener, service: HttpService, limits: ServerLi
             let answer = service.clone().oneshot(request.map(axum::body::Body::new));
             async move { answer.await.map(|response| response.map(|body| watch.over(body))) }
         });
-        let builder = http_builder();
-        let connection =
-            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = graceful.watch(connection.into_owned());
+        let (watcher, stop) = (graceful.watcher(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
-                ended = connection => {
+                ended = protocol::serve(stream, TowerToHyperService::new(service), watcher, &stop) => {
                     if let Err(error) = ended {
                         debug!(%error, "a connection ended early");
                     }
@@ -95,18 +87,6 @@ async fn accept(
     // Tokens are small and must not wait for each other.
     stream.set_nodelay(true)?;
     Ok((stream, PeerAddr(peer), permit))
-}
-
-fn http_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 << 10);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_H2_STREAMS)
-        .max_header_list_size(32 << 10)
-        .keep_alive_interval(Duration::from_secs(30));
-    builder
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use tracing::trace;
 use super::RequestBody;
 use crate::streams::PeerStream;
 
-/// Bytes of an answer's head, and of what is read at a time, at most.
-const MAX_BUFFER: usize = 64 << 10;
+/// Bytes of an answer's head at most, and of what is read at a time: a gateway has a stream for each answer under way, and
+/// tokens are small. hyper would begin with twice as much.
+const READ_BUFFER: usize = 4 << 10;
 /// Headers of an answer at most.
 const MAX_HEADERS: usize = 64;
 
@@ -42,7 +43,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) async fn new(stream: PeerStream, place: OwnedSemaphorePermit) -> Result<Self, hyper::Error> {
         let (sender, connection) = Builder::new()
-            .max_buf_size(MAX_BUFFER)
+            .read_buf_exact_size(Some(READ_BUFFER))
             .max_headers(MAX_HEADERS)
             .handshake::<_, RequestBody>(TokioIo::new(stream))
             .await?;
