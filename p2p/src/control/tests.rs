@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::gateway_side::{End, GatewaySide};
 use super::{ControlTimings, Event, NodeSide, Offences, Rules, Sources};
+use crate::admission::{OpenToAll, always};
 use crate::clock::unix_ms;
 use crate::directory::Directory;
 use crate::identity::Identity;
@@ -23,7 +24,13 @@ use crate::wire::{
 const MAX_PRICE: i64 = 1_000_000;
 
 fn rules() -> Rules {
-    Rules { timings: ControlTimings::default(), max_price: MAX_PRICE, other_gateways: Vec::new() }
+    Rules {
+        timings: ControlTimings::default(),
+        max_price: MAX_PRICE,
+        admissions: always(OpenToAll),
+        other_gateways: watch::Sender::new(Vec::new()).subscribe(),
+        roster: None,
+    }
 }
 
 /// A gateway's session, and the node's end of the stream, which a test plays by hand.

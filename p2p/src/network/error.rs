@@ -28,6 +28,14 @@ pub enum StartError {
     /// More gateways are named than are taken.
     #[error("{0} gateways are named; at most {MAX_NAMED_GATEWAYS} are taken")]
     TooManyGateways(usize),
+    /// A peer gateway that could be anybody.
+    #[error(
+        "the peer gateway {0} names no peer; end it with /p2p/ and the peer id that the other gateway logs at its start"
+    )]
+    NamelessPeerGateway(Multiaddr),
+    /// A gateway that is to be linked to itself.
+    #[error("the peer gateway {0} is this gateway itself")]
+    OwnPeerGateway(Multiaddr),
     /// The node's own offer breaks a bound.
     #[error("the offer cannot be made: {0}")]
     Offer(#[from] crate::OfferError),

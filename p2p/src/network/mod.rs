@@ -3,6 +3,7 @@
 //! Everything that is said to the swarm goes through a short bounded queue, because a swarm can only be touched by its
 //! own task; streams do not, because opening one must not wait behind dials and discovery.
 
+mod announced;
 mod behaviour;
 mod blocked;
 mod dial;
@@ -20,6 +21,7 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub(crate) use announced::Announced;
 pub(crate) use dial::DialFailed;
 use driver::{Command, Driver};
 pub use error::StartError;
@@ -94,6 +96,11 @@ impl Network {
     /// Where this peer listens at the moment, ending in its `/p2p/…`.
     pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
         self.addresses.borrow().clone()
+    }
+
+    /// Where others are told to dial this peer: at these addresses, or, without any, where it listens.
+    pub(crate) fn announced(&self, peer: PeerId, configured: &[Multiaddr]) -> Announced {
+        Announced::new(configured, peer, self.addresses.clone())
     }
 
     /// Connects to a peer: to a known one at any of these addresses, to an unknown one at the first.

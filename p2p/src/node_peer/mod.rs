@@ -3,7 +3,7 @@
 //! A node listens nowhere. One task, a keeper, stands for each gateway that is known; at most three of them are
 //! connected at a time and the others wait for a place.
 
-mod backoff;
+mod addresses;
 mod keeper;
 mod status;
 mod targets;

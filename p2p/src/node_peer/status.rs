@@ -72,15 +72,20 @@ impl StatusBoard {
         });
     }
 
-    pub(super) fn refused(&self, gateway: PeerId, reason: String, field: String) {
+    /// Notes a refusal. False where it is the one that was noted last.
+    pub(super) fn refused(&self, gateway: PeerId, reason: String, field: String) -> bool {
         let field = Some(field).filter(|field| !field.is_empty());
+        let mut is_new = true;
         self.0.send_modify(|status| {
             if let Some(entry) = status.gateways.iter_mut().find(|entry| entry.peer_id == gateway) {
                 // A refused advert withdraws the one before it.
                 entry.accepted &= field.is_none();
             }
-            status.last_refusal = Some(Refusal { gateway, reason, field });
+            let refusal = Some(Refusal { gateway, reason, field });
+            is_new = status.last_refusal != refusal;
+            status.last_refusal = refusal;
         });
+        is_new
     }
 
     pub(super) fn failed(&self, why: &str) {

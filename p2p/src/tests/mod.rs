@@ -2,5 +2,6 @@
 
 mod hostile;
 mod http;
+mod links;
 mod meeting;
 mod support;
