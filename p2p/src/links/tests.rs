@@ -271,8 +271,9 @@ async fn a_teller_tells_what_it_has_and_gathers_loads() {
 async fn a_listener_has_little_to_say() {
     let (near, end) = tell(&Roster::default());
     let (_reader, mut writer) = split(near);
-    for _ in 0..17 {
-        write_frame(&mut writer, FromListener::Beat(Said {})).await.unwrap();
+    // The first heartbeat may come in between.
+    for _ in 0..34 {
+        let _ = write_frame(&mut writer, FromListener::Beat(Said {})).await;
     }
     assert!(end.await.unwrap().contains("flood"));
 }
