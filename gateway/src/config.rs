@@ -32,6 +32,9 @@ pub struct ServeConfig {
     /// Gateways that share nodes with this one: multiaddrs that end in `/p2p/` and the other's peer id, or these alone for
     /// one that dials this gateway. Each side names the other.
     pub peer_gateway: Vec<String>,
+    /// Peers through which this gateway is found in the DHT: multiaddrs that end in `/p2p/` and a peer id. Peer gateways are
+    /// taken for such in any case.
+    pub bootstrap: Vec<String>,
     /// Multiaddrs under which peer gateways and bootstraps tell others of this gateway. None: where it listens.
     pub announce: Vec<String>,
     /// Which nodes are taken; see [`AdmissionMode`].
@@ -104,6 +107,7 @@ impl Default for ServeConfig {
             p2p_listen: vec!["/ip4/0.0.0.0/tcp/4100".to_owned(), "/ip4/0.0.0.0/udp/4100/quic-v1".to_owned()],
             mdns: true,
             peer_gateway: Vec::new(),
+            bootstrap: Vec::new(),
             announce: Vec::new(),
             admission: AdmissionMode::Open,
             fee_bps: 500,

@@ -13,6 +13,7 @@
 mod address;
 mod admission;
 mod backoff;
+mod bootstrap_peer;
 mod clock;
 mod control;
 mod directory;
@@ -31,6 +32,7 @@ mod wire;
 
 pub use address::{AddressError, parse_multiaddr};
 pub use admission::{Admission, Admissions, NotAdmitted, OpenToAll};
+pub use bootstrap_peer::{BootstrapPeer, BootstrapPeerConfig};
 pub use control::ControlTimings;
 pub use directory::{Candidate, Directory, Node, NodeStats, Snapshot};
 pub use gateway_peer::{GatewayPeer, GatewayPeerConfig};

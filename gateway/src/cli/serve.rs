@@ -68,6 +68,11 @@ struct ServeFlags {
     #[arg(long, value_name = "MULTIADDR")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     peer_gateway: Vec<String>,
+    /// A peer through which nodes find this gateway: a multiaddr that ends in /p2p/ and its peer id; may be given more than
+    /// once
+    #[arg(long, value_name = "MULTIADDR")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bootstrap: Vec<String>,
     /// A multiaddr under which others are told of this gateway; may be given more than once [default: where it listens]
     #[arg(long, value_name = "MULTIADDR")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -192,13 +197,15 @@ fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {
         listen: addresses("p2p_listen", &config.p2p_listen)?,
         mdns: config.mdns,
         peer_gateways: addresses("peer_gateway", &config.peer_gateway)?,
+        bootstraps: addresses("bootstrap", &config.bootstrap)?,
         announce: addresses("announce", &config.announce)?,
         max_nodes: config.max_nodes,
         ..GatewayPeerConfig::default()
     })
 }
 
-fn addresses(field: &'static str, texts: &[String]) -> anyhow::Result<Vec<Multiaddr>> {
+/// Reads multiaddrs, naming the field where one is none.
+pub(super) fn addresses(field: &'static str, texts: &[String]) -> anyhow::Result<Vec<Multiaddr>> {
     texts.iter().map(|address| parse_multiaddr(address).context(field)).collect()
 }
 
@@ -219,7 +226,7 @@ async fn sweep(ledger: Ledger) {
 }
 
 /// The first signal stops gracefully, the second at once.
-fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

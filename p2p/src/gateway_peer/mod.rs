@@ -18,7 +18,7 @@ use crate::directory::Directory;
 use crate::http::{Client, ClientConfig, Routes};
 use crate::identity::Identity;
 use crate::links::{Neighbours, peer_gateways};
-use crate::network::{self, Network, NetworkConfig, StartError};
+use crate::network::{self, DhtConfig, DhtRole, IDLE_TIMEOUT, Network, NetworkConfig, StartError};
 use crate::roster::Roster;
 use crate::streams::{CONTROL, GATEWAYS, RELAY, StreamLimits};
 
@@ -43,6 +43,9 @@ pub struct GatewayPeerConfig {
     /// Gateways that share nodes with this one, each by an address that ends in `/p2p/` and its peer id, or by these alone
     /// where it dials us. Either side must name the other. At most 16.
     pub peer_gateways: Vec<Multiaddr>,
+    /// Peers of the DHT through which this gateway makes itself known, each ending in `/p2p/…`. At most 16. Peer gateways
+    /// are taken for such, too.
+    pub bootstraps: Vec<Multiaddr>,
     /// Where others are told to dial this gateway. None: where it listens.
     pub announce: Vec<Multiaddr>,
     /// Bounds on streams.
@@ -64,6 +67,7 @@ impl Default for GatewayPeerConfig {
             max_price: 1_000_000_000_000,
             other_gateways: Vec::new(),
             peer_gateways: Vec::new(),
+            bootstraps: Vec::new(),
             announce: Vec::new(),
             streams: StreamLimits::default(),
             client: ClientConfig::default(),
@@ -107,11 +111,17 @@ impl GatewayPeer {
         StartError::unless_few(&config.other_gateways)?;
         let peer_id = identity.peer_id();
         let peer_gateways = peer_gateways(&config.peer_gateways, peer_id)?;
+        let named =
+            peer_gateways.iter().flat_map(|(peer, addresses)| addresses.iter().map(|address| (*peer, address.clone())));
+        let bootstraps = network::bootstraps(&config.bootstraps)?.into_iter().chain(named).collect();
         let linked = if peer_gateways.is_empty() { &[][..] } else { &[GATEWAYS, RELAY] };
         let network_config = NetworkConfig {
             listen: config.listen,
             mdns: config.mdns,
+            announce: config.announce,
+            dht: Some(DhtConfig { role: DhtRole::Server, bootstraps }),
             max_connections: config.max_connections,
+            idle_timeout: IDLE_TIMEOUT,
             streams: config.streams,
             protocols: [&[CONTROL], linked].concat(),
         };
@@ -138,9 +148,9 @@ impl GatewayPeer {
         let mut inbound = started.inbound.into_iter();
         tasks.extend(inbound.next().map(|control| parts.take_nodes(control, config.max_connections)));
         if let (Some(links), Some(relays)) = (inbound.next(), inbound.next()) {
-            let announced = started.network.announced(peer_id, &config.announce);
-            tasks.extend(parts.link(peer_gateways, announced, links, relays));
+            tasks.extend(parts.link(peer_gateways, links, relays));
         }
+        tasks.push(parts.provide());
         let routes = Routes { streams: started.streams, directory: directory.clone() };
         Ok(Self {
             peer_id,

@@ -2,16 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::control::{Acceptor, Offences, Rules};
 use crate::directory::Directory;
 use crate::links::{LinkAcceptor, LinkKeeper, Linking, Neighbours, PeerGateways, Relay};
-use crate::network::{Announced, Network};
+use crate::network::Network;
 use crate::streams::{InboundStream, Streams};
+
+/// How often the DHT is told of this gateway. A third of the time for which it is believed, at most.
+const PROVIDED_EVERY: Duration = Duration::from_secs(240);
 
 /// What the tasks share.
 pub(super) struct Parts {
@@ -37,11 +42,27 @@ impl Parts {
         tokio::spawn(acceptor.run(inbound, self.stop.clone()))
     }
 
+    /// Makes this gateway known in the DHT, and keeps it known.
+    pub(super) fn provide(&self) -> JoinHandle<()> {
+        let network = self.network.clone();
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            // Often at first: the peers that it begins with may start at the same time.
+            let mut backoff = Backoff::up_to(PROVIDED_EVERY);
+            let keep_known = async {
+                loop {
+                    network.provide().await;
+                    tokio::time::sleep(backoff.next()).await;
+                }
+            };
+            let _ = stop.run_until_cancelled(keep_known).await;
+        })
+    }
+
     /// Links this gateway to others: tells them of nodes, hears of theirs, and passes their requests on.
     pub(super) fn link(
         &self,
         gateways: PeerGateways,
-        announced: Announced,
         links: mpsc::Receiver<InboundStream>,
         relays: mpsc::Receiver<InboundStream>,
     ) -> Vec<JoinHandle<()>> {
@@ -57,7 +78,7 @@ impl Parts {
             streams: self.streams.clone(),
             roster,
             neighbours: self.neighbours.clone(),
-            announced,
+            announced: self.network.announced().clone(),
             timings: self.rules.timings,
         };
         let mut tasks = vec![tokio::spawn(relay.run(relays, self.stop.clone()))];

@@ -1,7 +1,7 @@
 //! Which gateways are known, and the keepers that stand for them.
 //!
-//! Three sources: the configuration, mDNS, and gateways that tell of others. All addresses of one peer id make one
-//! target, so that they are tried together. A DHT would be a fourth source beside them.
+//! Four sources: the configuration, mDNS, the DHT, and gateways that tell of others. All addresses of one peer id make
+//! one target, so that they are tried together.
 
 use std::collections::HashMap;
 use std::sync::Arc;

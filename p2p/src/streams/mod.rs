@@ -1,10 +1,9 @@
 //! Raw streams over named protocols, to peers that really serve them.
 //!
-//! Opening a libp2p stream tells nothing: with lazy negotiation it succeeds before the far side has heard of it, and a
-//! far side that has no room drops it silently. Over such streams a lost request looks like a processed one. So here a
-//! stream is only handed out once a task of the far side has said, with one byte, that it serves it. That byte travels
-//! with the answer to the negotiation, and so costs no round trip. Whatever fails before it, nothing of the caller's was
-//! sent.
+//! Opening a libp2p stream tells little: it succeeds when the far side knows the protocol, and a far side that has no room
+//! then drops it silently. Over such streams a lost request looks like a processed one. So here a stream is only handed
+//! out once a task of the far side has said, with one byte, that it serves it. That byte travels with the answer to the
+//! negotiation, and so costs no round trip. Whatever fails before it, nothing of the caller's was sent.
 //!
 //! `libp2p-stream` was rejected: its inbound channel holds nothing, so that most of 64 streams opened at once are lost,
 //! and it opens on any connection of a peer. Here inbound streams wait in a queue, outbound ones are opened a few at a

@@ -66,12 +66,18 @@ impl PeerStream {
     }
 }
 
-/// With lazy negotiation the far side's refusal arrives as an error of the first read.
+/// A far side that drops a stream ends it in one of several ways, by transport and by what was under way.
 fn failure_of(error: io::Error) -> OpenError {
     let negotiation = error.get_ref().and_then(|inner| inner.downcast_ref::<NegotiationError>());
     match (negotiation, error.kind()) {
         (Some(NegotiationError::Failed), _) => OpenError::Unsupported,
-        (_, io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => OpenError::NotServed,
+        (
+            _,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::WriteZero,
+        ) => OpenError::NotServed,
         (_, io::ErrorKind::ConnectionAborted) => OpenError::NotConnected,
         _ => OpenError::Io(error),
     }

@@ -25,7 +25,7 @@ async fn peer() -> Peer {
 
 async fn peer_with(streams: StreamLimits) -> Peer {
     let identity = Identity::generate();
-    let config = NetworkConfig { listen: Vec::new(), mdns: false, max_connections: 8, streams, protocols: vec![HTTP] };
+    let config = NetworkConfig::dialling(streams, vec![HTTP]);
     let started = network::start(&identity, config).await.unwrap();
     Peer { identity, started }
 }

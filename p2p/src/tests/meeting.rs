@@ -129,13 +129,7 @@ async fn a_second_dial_keeps_the_first_connection() {
     let listen = [TCP, QUIC].iter().map(|address| address.parse().unwrap()).collect();
     let config = GatewayPeerConfig { listen, ..GatewayPeerConfig::default() };
     let gateway = GatewayPeer::start(Identity::generate(), config).await.unwrap();
-    let config = NetworkConfig {
-        listen: Vec::new(),
-        mdns: false,
-        max_connections: 8,
-        streams: StreamLimits::default(),
-        protocols: Vec::new(),
-    };
+    let config = NetworkConfig::dialling(StreamLimits::default(), Vec::new());
     let dialler = network::start(&Identity::generate(), config).await.unwrap();
     for address in gateway.addresses().into_iter().map(without_peer) {
         let peer = dialler.network.dial(None, vec![address]).await.unwrap();

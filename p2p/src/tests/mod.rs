@@ -1,5 +1,6 @@
 //! Whole peers on the loopback interface, over both transports.
 
+mod dht;
 mod hostile;
 mod http;
 mod links;
