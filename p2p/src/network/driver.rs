@@ -14,7 +14,7 @@ use super::behaviour::{Behaviour, BehaviourEvent};
 use super::blocked::Blocked;
 use super::dht::Dht;
 use super::dial::{DialFailed, Dials};
-use super::{Announced, Finding};
+use super::{Announced, Finding, throttle};
 use crate::address::with_peer;
 
 /// How often blocks are looked over for those that have ended.
@@ -103,12 +103,7 @@ impl Driver {
                 // It fails where the peer has left, which is what is wanted.
                 let _ = self.swarm.disconnect_peer_id(peer);
             }
-            Command::Block(peer, duration) => {
-                if let Some(makes_room) = self.blocked.add(peer, duration) {
-                    self.swarm.behaviour_mut().blocked.unblock_peer(makes_room);
-                }
-                self.swarm.behaviour_mut().blocked.block_peer(peer);
-            }
+            Command::Block(peer, duration) => self.block(peer, duration),
             #[cfg(test)]
             Command::Connected(reply) => reply.send(self.swarm.connected_peers().count()).unwrap(),
             Command::Provide => {
@@ -132,6 +127,13 @@ impl Driver {
             let connected = peer.filter(|peer| self.swarm.is_connected(peer));
             self.dials.failed(connection, connected, &error);
         }
+    }
+
+    fn block(&mut self, peer: PeerId, duration: Duration) {
+        if let Some(makes_room) = self.blocked.add(peer, duration) {
+            self.swarm.behaviour_mut().blocked.unblock_peer(makes_room);
+        }
+        self.swarm.behaviour_mut().blocked.block_peer(peer);
     }
 
     fn unblock(&mut self) {
@@ -182,6 +184,13 @@ impl Driver {
             }
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(mdns::Event::Expired(lost))) => {
                 self.report(lost.into_iter().map(|(peer, address)| Finding::Lost(peer, address)));
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Throttle(throttle::Event::Peer(peer, duration))) => {
+                warn!(%peer, for_s = duration.as_secs(), "blocked a peer that connects again and again");
+                self.block(peer, duration);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Throttle(throttle::Event::Address(address, duration))) => {
+                warn!(%address, for_s = duration.as_secs(), "blocked an address that connects again and again");
             }
             SwarmEvent::Behaviour(BehaviourEvent::Kad(event)) => {
                 if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {

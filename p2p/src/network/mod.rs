@@ -12,6 +12,7 @@ mod driver;
 mod error;
 mod limits;
 mod listen;
+mod throttle;
 mod transport;
 
 use std::time::Duration;

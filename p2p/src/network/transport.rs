@@ -14,7 +14,7 @@ use libp2p::{PeerId, Swarm, Transport, dns, mdns, noise, quic, swarm, tcp, yamux
 use tracing::warn;
 
 use super::behaviour::Behaviour;
-use super::{NetworkConfig, StartError, dht, limits};
+use super::{NetworkConfig, StartError, dht, limits, throttle};
 use crate::identity::Identity;
 use crate::streams;
 
@@ -35,6 +35,7 @@ pub(super) fn swarm(
 ) -> Result<Swarm<Behaviour>, StartError> {
     let behaviour = Behaviour {
         blocked: libp2p::allow_block_list::Behaviour::default(),
+        throttle: throttle::Behaviour::new(),
         limits: limits::Behaviour::new(config.max_connections),
         mdns: Toggle::from(config.mdns.then(|| multicast(identity.peer_id())).flatten()),
         kad: Toggle::from(config.dht.as_ref().map(|dht| dht::behaviour(identity.peer_id(), dht))),

@@ -100,6 +100,37 @@ async fn a_flood_ends_the_connection_and_the_node_is_out() {
 }
 
 #[tokio::test]
+async fn a_peer_that_connects_again_and_again_is_blocked_and_nobody_else() {
+    for transport in TRANSPORTS {
+        let gateway = gateway(transport).await;
+        let honest = node(gateway.addresses()).await;
+        until_routable(&gateway, honest.peer.peer_id()).await;
+        let evil = peer().await;
+        // It never breaks the protocol: it connects, is served, and leaves.
+        let mut served = 0;
+        let tries = async {
+            while evil.control(&gateway).await.is_ok() {
+                served += 1;
+                evil.started.network.disconnect(gateway.peer_id()).await;
+                while evil.started.streams.connections(gateway.peer_id()) > 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        timeout(PATIENCE, tries).await.expect("nobody minds");
+        assert!(served >= 20, "{transport}: denied after {served} connections");
+        for _ in 0..200 {
+            let _ = evil.started.network.dial(Some(gateway.peer_id()), gateway.addresses()).await;
+            evil.started.network.disconnect(gateway.peer_id()).await;
+        }
+        until_blocked(&evil, &gateway).await;
+        assert!(gateway.client().send(honest.peer.peer_id(), request("/echo", "x")).await.is_ok());
+        let another = peer().await;
+        assert!(another.control(&gateway).await.is_ok(), "{transport}: another peer of the same address");
+    }
+}
+
+#[tokio::test]
 async fn a_second_control_stream_on_a_connection_is_an_offence() {
     let gateway = gateway(TCP).await;
     let evil = peer().await;
