@@ -56,6 +56,7 @@ impl BootstrapPeer {
             announce: Vec::new(),
             dht: Some(dht),
             max_connections: config.max_connections,
+            resolver: None,
             idle_timeout: config.idle_timeout,
             streams: StreamLimits::default(),
             protocols: Vec::new(),

@@ -121,6 +121,7 @@ impl GatewayPeer {
             announce: config.announce,
             dht: Some(DhtConfig { role: DhtRole::Server, bootstraps }),
             max_connections: config.max_connections,
+            resolver: None,
             idle_timeout: IDLE_TIMEOUT,
             streams: config.streams,
             protocols: [&[CONTROL], linked].concat(),

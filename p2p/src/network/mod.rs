@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, dns};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -54,6 +54,8 @@ pub(crate) struct NetworkConfig {
     pub(crate) dht: Option<DhtConfig>,
     /// Connections at a time; further ones are refused.
     pub(crate) max_connections: usize,
+    /// How names are resolved. None: as the system says.
+    pub(crate) resolver: Option<dns::ResolverConfig>,
     /// A connection without streams is closed after this time.
     pub(crate) idle_timeout: Duration,
     /// Bounds on streams.
@@ -72,6 +74,7 @@ impl NetworkConfig {
             announce: Vec::new(),
             dht: None,
             max_connections: 8,
+            resolver: None,
             idle_timeout: IDLE_TIMEOUT,
             streams,
             protocols,

@@ -62,7 +62,10 @@ fn transport(identity: &Identity, config: &NetworkConfig) -> Result<Boxed<(PeerI
     let quic = quic::tokio::Transport::new(quic_config(identity, config.streams.max_inbound_per_peer))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let either = OrTransport::new(quic, tcp).map(|either, _| either.into_inner()).boxed();
-    Ok(resolving(either))
+    Ok(match &config.resolver {
+        Some(servers) => dns::tokio::Transport::custom(either, servers.clone(), dns::ResolverOpts::default()).boxed(),
+        None => resolving(either),
+    })
 }
 
 /// Resolves names as the system does. Where the system says nothing of that, addresses with names fail and others work.

@@ -140,6 +140,7 @@ impl NodePeer {
             announce: Vec::new(),
             dht: seeks.then_some(DhtConfig { role: DhtRole::Client, bootstraps }),
             max_connections: MAX_CONNECTIONS,
+            resolver: None,
             idle_timeout: IDLE_TIMEOUT,
             streams: config.streams,
             protocols: vec![HTTP],

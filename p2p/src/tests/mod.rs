@@ -5,4 +5,5 @@ mod hostile;
 mod http;
 mod links;
 mod meeting;
+mod names;
 mod support;
