@@ -489,6 +489,8 @@ async fn both_sides_understand_each_other() {
             Sources { identity: &identity, seq: &seq, timings, offer: offer_watch, load: load_watch, draining };
         NodeSide::new(near, sources, |_| {}).run().await.to_string()
     });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(directory.snapshot().candidates("m").len(), 1, "routable as soon as the stream is open");
     tokio::time::sleep(Duration::from_secs(200)).await;
     loads.send_replace(Load { running: 3, ttft_ms: 40, ..Load::default() });
     offers.send_replace(offer("m", 6));

@@ -22,6 +22,8 @@ use crate::network::{self, DhtConfig, DhtRole, IDLE_TIMEOUT, Network, NetworkCon
 use crate::roster::Roster;
 use crate::streams::{CONTROL, GATEWAYS, RELAY, StreamLimits};
 
+/// Streams that a peer gateway may have open towards this one: it asks for many nodes over one connection.
+const RELAYED_PER_GATEWAY: usize = 1792;
 /// Time for the parts to stop.
 const STOPPING: Duration = Duration::from_secs(5);
 
@@ -114,7 +116,11 @@ impl GatewayPeer {
         let named =
             peer_gateways.iter().flat_map(|(peer, addresses)| addresses.iter().map(|address| (*peer, address.clone())));
         let bootstraps = network::bootstraps(&config.bootstraps)?.into_iter().chain(named).collect();
-        let linked = if peer_gateways.is_empty() { &[][..] } else { &[GATEWAYS, RELAY] };
+        let (linked, mut streams) = (!peer_gateways.is_empty(), config.streams);
+        if linked {
+            streams.max_inbound_per_peer = streams.max_inbound_per_peer.max(RELAYED_PER_GATEWAY);
+        }
+        let link_protocols = if linked { &[GATEWAYS, RELAY][..] } else { &[] };
         let network_config = NetworkConfig {
             listen: config.listen,
             mdns: config.mdns,
@@ -123,8 +129,8 @@ impl GatewayPeer {
             max_connections: config.max_connections,
             resolver: None,
             idle_timeout: IDLE_TIMEOUT,
-            streams: config.streams,
-            protocols: [&[CONTROL], linked].concat(),
+            streams,
+            protocols: [&[CONTROL], link_protocols].concat(),
         };
         let started = network::start(&identity, network_config).await?;
         let directory = Directory::new(config.max_nodes);
@@ -134,7 +140,7 @@ impl GatewayPeer {
             max_price: config.max_price,
             admissions,
             other_gateways: neighbours.told(),
-            roster: (!peer_gateways.is_empty()).then(Roster::default),
+            roster: linked.then(Roster::default),
         });
         let parts = Parts {
             network: started.network.clone(),

@@ -268,6 +268,39 @@ async fn a_teller_tells_what_it_has_and_gathers_loads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_told_is_known_at_once_and_loads_within_a_quarter_of_a_second() {
+    let (roster, directory, node) = (Roster::default(), Directory::new(10), Identity::generate());
+    let (near, mut end) = tell(&roster);
+    let (of_session, gateway) = (directory.clone(), PeerId::random());
+    tokio::spawn(async move {
+        let rules = Rules {
+            timings: ControlTimings::default(),
+            max_price: MAX_PRICE,
+            admissions: watch::Sender::new(std::sync::Arc::new(OpenToAll) as _).subscribe(),
+            other_gateways: watch::Sender::new(Vec::new()).subscribe(),
+            roster: None,
+        };
+        let linked = Neighbours::new(Vec::new()).link(gateway, 1);
+        Listener::new(gateway, near, &of_session, &rules, linked).run().await
+    });
+    let moment = || tokio::time::sleep(Duration::from_millis(1));
+    let entry = roster.enter(node.peer_id(), sign_advert(&advert(1, offer("m", 5)), &node).unwrap());
+    moment().await;
+    assert_eq!(directory.snapshot().candidates("m").len(), 1);
+    entry.report(LoadBody { running: 3, ..LoadBody::default() });
+    tokio::time::sleep(Duration::from_millis(251)).await;
+    assert_eq!(directory.snapshot().candidates("m")[0].stats().load().running, 3);
+    drop(entry);
+    moment().await;
+    assert!(directory.snapshot().is_empty());
+    // A link without news lives on: both sides show that they are there.
+    tokio::select! {
+        lost = &mut end => panic!("{lost:?}"),
+        () = tokio::time::sleep(Duration::from_secs(600)) => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_listener_has_little_to_say() {
     let (near, end) = tell(&Roster::default());
     let (_reader, mut writer) = split(near);

@@ -113,10 +113,14 @@ impl Streams {
     ) -> Result<PeerStream, OpenError> {
         let link = self.table.oldest_link(peer).ok_or(OpenError::NotConnected)?;
         let _waiting = link.waiting.try_acquire_owned().map_err(|_| OpenError::Overloaded)?;
-        let _opening = link.opening.acquire_owned().await.map_err(|_| OpenError::NotConnected)?;
+        let place = link.opening.acquire_owned().await.map_err(|_| OpenError::NotConnected)?;
         let (reply, opened) = oneshot::channel();
         link.opens.send(OpenRequest { protocol, reply }).await.map_err(|_| OpenError::NotConnected)?;
         let (stream, ended) = opened.await.map_err(|_| OpenError::NotConnected)??;
+        if !opening.is_empty() {
+            // Whoever decides by an opening may have to ask others; streams to others need not wait for that.
+            drop(place);
+        }
         PeerStream::await_greeting(stream, ended, opening).await
     }
 
