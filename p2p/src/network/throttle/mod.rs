@@ -5,9 +5,10 @@
 //! it. Who goes on regardless is blocked for a while, which is said once. What is remembered is bounded: those that have
 //! been quiet make room first.
 
-use std::collections::{HashMap, VecDeque};
+mod meter;
+
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,23 +18,8 @@ use libp2p::core::transport::PortUse;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, ToSwarm, dummy};
 use libp2p::{Multiaddr, PeerId};
-use tokio::time::Instant;
 
-/// What is remembered of each kind at a time.
-const MAX_REMEMBERED: usize = 4096;
-
-/// How much of one kind may come.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    /// Attempts at once after a pause.
-    burst: f64,
-    /// Attempts in each second.
-    per_second: f64,
-    /// Attempts beyond these before nothing is taken for a while.
-    patience: u32,
-    /// How long that is.
-    blocked: Duration,
-}
+use meter::{Allowance, MAX_REMEMBERED, Meters, Verdict};
 
 const OF_ADDRESS: Allowance =
     Allowance { burst: 4096.0, per_second: 64.0, patience: 2048, blocked: Duration::from_secs(60) };
@@ -52,92 +38,6 @@ pub(super) enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many attempts to connect")]
 struct TooOften;
-
-#[derive(Debug)]
-struct Meter {
-    left: f64,
-    at: Instant,
-    denied: u32,
-    blocked_until: Option<Instant>,
-}
-
-/// What an attempt comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Taken,
-    Denied,
-    /// It is denied, and was one that is punished.
-    Blocked,
-}
-
-impl Meter {
-    fn refill(&mut self, allowance: &Allowance, now: Instant) {
-        let refilled = self.left + now.duration_since(self.at).as_secs_f64() * allowance.per_second;
-        self.left = refilled.min(allowance.burst);
-        self.at = now;
-        if self.blocked_until.is_some_and(|until| until <= now) {
-            self.blocked_until = None;
-            self.denied = 0;
-        }
-    }
-
-    fn is_quiet(&self, allowance: &Allowance) -> bool {
-        self.blocked_until.is_none() && self.left >= allowance.burst
-    }
-
-    fn attempt(&mut self, allowance: &Allowance, now: Instant) -> Verdict {
-        self.refill(allowance, now);
-        if self.blocked_until.is_some() {
-            return Verdict::Denied;
-        }
-        if self.left >= 1.0 {
-            self.left -= 1.0;
-            return Verdict::Taken;
-        }
-        self.denied += 1;
-        if self.denied < allowance.patience {
-            return Verdict::Denied;
-        }
-        self.blocked_until = Some(now + allowance.blocked);
-        Verdict::Blocked
-    }
-}
-
-/// Meters of one kind.
-#[derive(Debug)]
-struct Meters<K> {
-    allowance: Allowance,
-    by: HashMap<K, Meter>,
-}
-
-impl<K: Copy + Eq + Hash> Meters<K> {
-    fn new(allowance: Allowance) -> Self {
-        Self { allowance, by: HashMap::new() }
-    }
-
-    fn attempt(&mut self, key: K) -> Verdict {
-        let (allowance, now) = (self.allowance, Instant::now());
-        if self.by.len() >= MAX_REMEMBERED && !self.by.contains_key(&key) {
-            self.make_room(now);
-        }
-        let fresh = || Meter { left: allowance.burst, at: now, denied: 0, blocked_until: None };
-        self.by.entry(key).or_insert_with(fresh).attempt(&allowance, now)
-    }
-
-    fn make_room(&mut self, now: Instant) {
-        let allowance = self.allowance;
-        self.by.retain(|_, meter| {
-            meter.refill(&allowance, now);
-            !meter.is_quiet(&allowance)
-        });
-        // So many at once that none is quiet: the one that has done least goes.
-        if self.by.len() >= MAX_REMEMBERED
-            && let Some(least) = self.by.iter().max_by(|a, b| a.1.left.total_cmp(&b.1.left)).map(|(key, _)| *key)
-        {
-            self.by.remove(&least);
-        }
-    }
-}
 
 /// Denies connections that are asked for too often.
 #[derive(Debug)]
@@ -274,12 +174,12 @@ mod tests {
         for _ in 0..3 * MAX_REMEMBERED {
             arrivals(&mut throttle, PeerId::random(), 1);
         }
-        assert!(throttle.peers.by.len() <= MAX_REMEMBERED);
+        assert!(throttle.peers.len() <= MAX_REMEMBERED);
         assert_eq!(arrivals(&mut throttle, flooding, 1), 0);
         for address in 0..3 * MAX_REMEMBERED {
             attempts(&mut throttle, &format!("/ip4/10.1.{}.{}/tcp/1", address / 256, address % 256), 1);
         }
-        assert!(throttle.addresses.by.len() <= MAX_REMEMBERED);
+        assert!(throttle.addresses.len() <= MAX_REMEMBERED);
     }
 
     #[test]
