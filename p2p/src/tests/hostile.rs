@@ -1,6 +1,6 @@
 //! Nodes that break the protocol, over real connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -24,7 +24,10 @@ async fn peer() -> Peer {
 }
 
 async fn peer_with(streams: StreamLimits) -> Peer {
-    let identity = Identity::generate();
+    peer_of(Identity::generate(), streams).await
+}
+
+async fn peer_of(identity: Identity, streams: StreamLimits) -> Peer {
     let config = NetworkConfig::dialling(streams, vec![HTTP]);
     let started = network::start(&identity, config).await.unwrap();
     Peer { identity, started }
@@ -128,6 +131,23 @@ async fn a_peer_that_connects_again_and_again_is_blocked_and_nobody_else() {
         let another = peer().await;
         assert!(another.control(&gateway).await.is_ok(), "{transport}: another peer of the same address");
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_is_blocked_for_connecting_loses_what_it_has() {
+    let gateway = gateway(TCP).await;
+    let evil = peer().await;
+    let mut stream = evil.control(&gateway).await.unwrap();
+    evil.advertise(&mut stream).await;
+    until_routable(&gateway, evil.identity.peer_id()).await;
+    let again = peer_of(evil.identity.clone(), StreamLimits::default()).await;
+    for _ in 0..200 {
+        let _ = again.started.network.dial(Some(gateway.peer_id()), gateway.addresses()).await;
+        again.started.network.disconnect(gateway.peer_id()).await;
+    }
+    let left = Instant::now();
+    until(&gateway, |snapshot| snapshot.is_empty()).await;
+    assert!(left.elapsed() < Duration::from_millis(2500), "it was silence that told");
 }
 
 #[tokio::test]

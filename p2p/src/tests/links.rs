@@ -11,7 +11,9 @@ use super::support::{
     PATIENCE, TCP, TRANSPORTS, TestNode, Work, node_with, request, until, until_routable, until_status,
 };
 use crate::offer::tests::offer;
-use crate::{GatewayPeer, GatewayPeerConfig, Identity, Load, NodePeerConfig, PeerId, StartError};
+use crate::{
+    Admission, GatewayPeer, GatewayPeerConfig, Identity, Load, NodePeerConfig, NotAdmitted, PeerId, StartError,
+};
 
 fn by_id_alone(peer: PeerId) -> Multiaddr {
     Multiaddr::empty().with(Protocol::P2p(peer))
@@ -182,6 +184,33 @@ async fn a_stranger_gets_neither_nodes_nor_relays() {
         assert!(matches!(opened, Err(crate::OpenError::NotServed)), "{opened:?}");
     }
     assert!(stranger.directory().snapshot().is_empty());
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+impl Admission for Nobody {
+    fn admit(&self, _: PeerId, _: Option<&str>) -> Result<(), NotAdmitted> {
+        Err(NotAdmitted { field: "peer_id", reason: "closed".to_owned() })
+    }
+}
+
+#[tokio::test]
+async fn who_is_connected_and_no_node_gets_no_relayed_requests() {
+    let (first, second) = (Identity::generate(), Identity::generate());
+    let config = GatewayPeerConfig {
+        listen: vec![TCP.parse().unwrap()],
+        peer_gateways: vec![by_id_alone(second.peer_id())],
+        ..GatewayPeerConfig::default()
+    };
+    let near = GatewayPeer::start_admitting(first, config, crate::admission::always(Nobody)).await.unwrap();
+    let far = linked(&second, TCP, near.addresses()).await;
+    let node = node_of(&near).await;
+    until_status(&node.peer, |status| status.last_refusal.is_some()).await;
+    let opening = node.peer.peer_id().to_bytes();
+    near.network.dial(Some(far.peer_id()), far.addresses()).await.unwrap();
+    let opened = far.client().streams().open_saying(near.peer_id(), crate::streams::RELAY, &opening).await;
+    assert!(matches!(opened, Err(crate::OpenError::NotServed)), "{opened:?}");
 }
 
 #[tokio::test]
