@@ -25,7 +25,10 @@ use crate::status::{Sources, StatusFile};
 pub enum NodeError {
     /// An address of a gateway cannot be read.
     #[error("--gateway: {0}")]
-    Gateway(#[from] AddressError),
+    Gateway(AddressError),
+    /// An address of a bootstrap cannot be read.
+    #[error("--bootstrap: {0}")]
+    Bootstrap(AddressError),
     /// The upstream's settings cannot be used.
     #[error("{0}")]
     Upstream(#[from] crate::engine::http::SettingsError),
@@ -59,8 +62,12 @@ impl NodeError {
     /// Whether a setting is at fault, as far as it can be seen without trying: exit code 2 instead of 1.
     #[must_use]
     pub fn is_setting(&self) -> bool {
-        matches!(self, Self::Gateway(_) | Self::Upstream(_) | Self::Script(_))
+        matches!(self, Self::Gateway(_) | Self::Bootstrap(_) | Self::Upstream(_) | Self::Script(_))
     }
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, AddressError> {
+    texts.iter().map(|address| parse_multiaddr(address)).collect()
 }
 
 /// Runs a node until `stop` resolves, and then drains it.
@@ -68,8 +75,8 @@ impl NodeError {
 /// # Errors
 /// `NodeError` where it cannot start.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-    let gateways: Vec<Multiaddr> =
-        settings.gateways.iter().map(|address| parse_multiaddr(address)).collect::<Result<_, _>>()?;
+    let gateways = addresses(&settings.gateways).map_err(NodeError::Gateway)?;
+    let bootstraps = addresses(&settings.bootstraps).map_err(NodeError::Bootstrap)?;
     let identity = Identity::load_or_create(&settings.data_dir.join("identity"))?;
     let peer_id = identity.peer_id();
     let status_file = settings.status_file.as_deref().map(status_file).transpose()?;
@@ -87,7 +94,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         let service = service.clone();
         async move { Ok::<_, Infallible>(service.handle(request).await) }
     });
-    let config = NodePeerConfig { gateways, mdns: settings.mdns, ..NodePeerConfig::default() };
+    let config = NodePeerConfig { gateways, bootstraps, mdns: settings.mdns, ..NodePeerConfig::default() };
     let peer = NodePeer::start(identity, config, offer.subscribe(), load.clone(), service).await?;
     let draining = watch::Sender::new(false);
     let sources = Sources {

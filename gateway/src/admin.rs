@@ -30,6 +30,9 @@ pub struct NodeReport {
     pub node: String,
     /// Who is paid for its work.
     pub operator: Option<String>,
+    /// The gateway through which it is reached. None: it is connected to this one.
+    #[serde(default)]
+    pub via: Option<String>,
     /// The model it serves.
     pub model: String,
     /// Nano-USD per million prompt tokens.
@@ -105,6 +108,7 @@ fn report(candidate: &Candidate, now_ms: u64) -> NodeReport {
     NodeReport {
         node: candidate.peer_id().to_string(),
         operator: candidate.operator().map(str::to_owned),
+        via: candidate.node().via().map(|gateway| gateway.to_string()),
         model: offer.id.clone(),
         input: offer.ask.input,
         output: offer.ask.output,

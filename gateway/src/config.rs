@@ -15,6 +15,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::access::{AccessSettings, IdentityProviderConfig};
+use crate::admission::AdmissionMode;
 
 /// Everything `peerway serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,16 @@ pub struct ServeConfig {
     pub p2p_listen: Vec<String>,
     /// Whether nodes on the same network find this gateway by mDNS.
     pub mdns: bool,
+    /// Gateways that share nodes with this one: multiaddrs that end in `/p2p/` and the other's peer id, or these alone for
+    /// one that dials this gateway. Each side names the other.
+    pub peer_gateway: Vec<String>,
+    /// Peers through which this gateway is found in the DHT: multiaddrs that end in `/p2p/` and a peer id. Peer gateways are
+    /// taken for such in any case.
+    pub bootstrap: Vec<String>,
+    /// Multiaddrs under which peer gateways and bootstraps tell others of this gateway. None: where it listens.
+    pub announce: Vec<String>,
+    /// Which nodes are taken; see [`AdmissionMode`].
+    pub admission: AdmissionMode,
     /// The gateway's fee on top of a node's price, in hundredths of a percent.
     pub fee_bps: u32,
     /// Requests in flight, streams included, before further ones are refused.
@@ -95,6 +106,10 @@ impl Default for ServeConfig {
             data_dir: default_data_dir(),
             p2p_listen: vec!["/ip4/0.0.0.0/tcp/4100".to_owned(), "/ip4/0.0.0.0/udp/4100/quic-v1".to_owned()],
             mdns: true,
+            peer_gateway: Vec::new(),
+            bootstrap: Vec::new(),
+            announce: Vec::new(),
+            admission: AdmissionMode::Open,
             fee_bps: 500,
             max_in_flight: 8192,
             max_connections: 16_384,
@@ -300,6 +315,7 @@ mod tests {
             ("lease_slice_usd = \"-1\"", "lease_slice_usd"),
             ("lease_slice_usd = \"0\"", "lease_slice_usd"),
             ("p2p_listen = []", "p2p_listen"),
+            ("admission = \"closed\"", "admission"),
             ("next_token_timeout_s = 0", "next_token_timeout_s"),
             ("trusted_proxies = [\"home\"]", "trusted_proxies"),
             ("default_concurrent = 0", "default_concurrent"),

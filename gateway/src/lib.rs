@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod admission;
 pub mod api;
 pub mod catalog;
 pub mod cli;

@@ -11,21 +11,28 @@
 //! of an [`Ask`], and nothing knows what is inside a request.
 
 mod address;
+mod admission;
+mod backoff;
+mod bootstrap_peer;
 mod clock;
 mod control;
 mod directory;
 mod gateway_peer;
 mod http;
 mod identity;
+mod links;
 mod network;
 mod node_peer;
 mod offer;
+mod roster;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use address::{AddressError, parse_multiaddr};
+pub use admission::{Admission, Admissions, NotAdmitted, OpenToAll};
+pub use bootstrap_peer::{BootstrapPeer, BootstrapPeerConfig};
 pub use control::ControlTimings;
 pub use directory::{Candidate, Directory, Node, NodeStats, Snapshot};
 pub use gateway_peer::{GatewayPeer, GatewayPeerConfig};

@@ -192,7 +192,18 @@ pub struct Options {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gateway: Vec<String>,
 
-    /// Look for gateways on the LAN [default: only where no --gateway is given].
+    /// Multiaddr of a peer that knows gateways, ending in /p2p/ and its peer id; may be given several times.
+    #[arg(
+        long,
+        help_heading = "Network",
+        value_name = "MULTIADDR",
+        env = "PEERWAY_NODE_BOOTSTRAP",
+        value_delimiter = ','
+    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bootstrap: Vec<String>,
+
+    /// Look for gateways on the LAN [default: only where neither --gateway nor --bootstrap is given].
     #[arg(
         long,
         help_heading = "Network",

@@ -24,6 +24,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// Gateways to dial.
     pub gateways: Vec<String>,
+    /// Peers of the DHT that know gateways.
+    pub bootstraps: Vec<String>,
     /// Whether to look for gateways on the LAN.
     pub mdns: bool,
     /// Folder of the identity.
@@ -85,8 +87,9 @@ impl Settings {
             prices: [input, options.price_cached.unwrap_or(input), options.price_output.unwrap_or_default()],
             operator: options.operator.clone(),
             region: options.region.clone(),
-            mdns: options.mdns.unwrap_or(options.gateway.is_empty()),
+            mdns: options.mdns.unwrap_or(options.gateway.is_empty() && options.bootstrap.is_empty()),
             gateways: options.gateway.clone(),
+            bootstraps: options.bootstrap.clone(),
             data_dir,
             drain_timeout: seconds(options.drain_timeout, 30),
             status_file: options.status_file.clone(),
@@ -255,6 +258,8 @@ mod tests {
         assert_eq!(found.prices.map(Price::nano_usd), [200_000_000, 200_000_000, 0]);
         let dialled = settings(&[&upstream[..], &["--gateway", "/ip4/127.0.0.1/tcp/1"]].concat()).unwrap();
         assert!(!dialled.mdns);
+        let bootstrap = ["--bootstrap", "/ip4/127.0.0.1/tcp/1"];
+        assert!(!settings(&[&upstream[..], &bootstrap].concat()).unwrap().mdns);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod account;
 mod audit;
+mod bootstrap;
 mod credit;
 mod key;
 mod ledger;
@@ -31,6 +32,8 @@ pub const LEDGER_FILE: &str = "ledger.sqlite";
 pub const CATALOG_FOLDER: &str = "catalog";
 /// The gateway's identity in the data folder.
 pub const IDENTITY_FILE: &str = "identity.key";
+/// A bootstrap's identity in the data folder. Not a gateway's: one peer id must not be two peers.
+pub const BOOTSTRAP_IDENTITY_FILE: &str = "bootstrap.key";
 /// Answers to requests with an `Idempotency-Key`, in the data folder.
 pub const ANSWERED_FOLDER: &str = "answered";
 /// What signs the tokens that are minted under keys, in the data folder.
@@ -58,6 +61,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway
     Serve(Box<serve::ServeArgs>),
+    /// Run a peer through which nodes find gateways, and nothing else
+    Bootstrap(bootstrap::BootstrapArgs),
     /// Accounts: who pays, and who is paid
     #[command(subcommand)]
     Account(account::AccountCommand),
@@ -75,7 +80,7 @@ enum Command {
     /// The ledger: is it sound, and what is in it
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
-    /// Nodes that the running gateway knows
+    /// Nodes: which the running gateway knows, and which may be here
     #[command(subcommand)]
     Node(node::NodeCommand),
     /// Models that this gateway sells
@@ -99,6 +104,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let workspace = Workspace { data_dir, output: Output::new(cli.json) };
     match cli.command {
         Command::Serve(args) => serve::run(*args, cli.data_dir).await,
+        Command::Bootstrap(args) => bootstrap::run(args, cli.data_dir).await,
         Command::Account(command) => account::run(command, &workspace).await,
         Command::Credit(command) => credit::run(command, &workspace).await,
         Command::Key(command) => key::run(command, &workspace).await,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use peerway_billing::{Budgets, Ledger, OwnerId, Till, TillConfig};
-use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity, parse_multiaddr};
+use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity, Multiaddr, parse_multiaddr};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +23,7 @@ use super::{
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
 use crate::admin::AdminSocket;
+use crate::admission::{AdmissionMode, ListedNodes};
 use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
@@ -62,6 +63,24 @@ struct ServeFlags {
     #[arg(long, value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     mdns: Option<bool>,
+    /// A gateway that shares nodes with this one: a multiaddr that ends in /p2p/ and its peer id, or these alone where it
+    /// dials this one; each names the other; may be given more than once
+    #[arg(long, value_name = "MULTIADDR")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peer_gateway: Vec<String>,
+    /// A peer through which nodes find this gateway: a multiaddr that ends in /p2p/ and its peer id; may be given more than
+    /// once
+    #[arg(long, value_name = "MULTIADDR")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bootstrap: Vec<String>,
+    /// A multiaddr under which others are told of this gateway; may be given more than once [default: where it listens]
+    #[arg(long, value_name = "MULTIADDR")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    announce: Vec<String>,
+    /// Which nodes are taken: all, those of nodes.txt, or those that are bound to an operator there [default: open]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admission: Option<AdmissionMode>,
     /// The gateway's fee on top of a node's price, in hundredths of a percent [default: 500]
     #[arg(long, value_name = "BPS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +118,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let secret = TokenSecret::load_or_create(&config.data_dir.join(TOKEN_SECRET_FILE))?;
     let authenticator = Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id.to_string())
         .map_err(|error| anyhow::anyhow!("configuration: identity_providers: {error}"))?;
-    let peers = GatewayPeer::start(identity, peer_config(&config)?).await?;
+    let listed = ListedNodes::open(&config.data_dir, config.admission)?;
+    let peers = GatewayPeer::start_admitting(identity, peer_config(&config)?, listed.admissions()).await?;
     let admin = AdminSocket::bind(config.data_dir.join(ADMIN_SOCKET)).context("cannot make the admin socket")?;
 
     let stopping = CancellationToken::new();
@@ -127,6 +147,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(async move { shelf.sweep().await }),
         tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
+        tokio::spawn(listed.follow()),
         tokio::spawn(admin.serve(Arc::clone(&gateway))),
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
@@ -172,9 +193,20 @@ fn till_config(config: &ServeConfig, identity: &Identity) -> anyhow::Result<Till
 }
 
 fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {
-    let parse = |address: &String| parse_multiaddr(address).context("p2p_listen");
-    let listen = config.p2p_listen.iter().map(parse).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(GatewayPeerConfig { listen, mdns: config.mdns, max_nodes: config.max_nodes, ..GatewayPeerConfig::default() })
+    Ok(GatewayPeerConfig {
+        listen: addresses("p2p_listen", &config.p2p_listen)?,
+        mdns: config.mdns,
+        peer_gateways: addresses("peer_gateway", &config.peer_gateway)?,
+        bootstraps: addresses("bootstrap", &config.bootstrap)?,
+        announce: addresses("announce", &config.announce)?,
+        max_nodes: config.max_nodes,
+        ..GatewayPeerConfig::default()
+    })
+}
+
+/// Reads multiaddrs, naming the field where one is none.
+pub(super) fn addresses(field: &'static str, texts: &[String]) -> anyhow::Result<Vec<Multiaddr>> {
+    texts.iter().map(|address| parse_multiaddr(address).context(field)).collect()
 }
 
 async fn follow_providers(gateway: Arc<Gateway>) {
@@ -194,7 +226,7 @@ async fn sweep(ledger: Ledger) {
 }
 
 /// The first signal stops gracefully, the second at once.
-fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn stop_on_signal(stopping: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

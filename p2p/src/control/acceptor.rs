@@ -16,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::gateway_side::{End, GatewaySide};
-use super::offences::FORGOTTEN_AFTER;
-use super::{Offences, Rules};
+use super::{FORGOTTEN_AFTER, Offences, Rules};
 use crate::directory::Directory;
 use crate::network::Network;
 use crate::streams::InboundStream;

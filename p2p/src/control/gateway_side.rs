@@ -11,32 +11,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, info};
 
-use super::ControlTimings;
 use super::flood::FrameBudget;
-use crate::clock;
+use super::{Rules, lifetime, next_change};
+use crate::admission::Admissions;
 use crate::directory::{Directory, Registration};
-use crate::offer::{Load, OfferError};
+use crate::offer::Load;
+use crate::roster::Entry;
 use crate::wire::{
     Advert, FrameError, FrameReader, FromGateway, FromNode, GatewaysBody, LoadBody, Nonce, RefusedBody, Said,
     SignedAdvert, read_advert, write_frame,
 };
 
-/// How far a node's clock may be off.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
-/// An advert may not claim to count for longer.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(600);
 /// A node whose adverts are all refused, or that sends none, has this long to send one that is not.
 const WITHOUT_ADVERT: Duration = Duration::from_secs(60);
-
-/// What adverts are held against, and what nodes are told.
-#[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    pub(crate) timings: ControlTimings,
-    /// Nano-USD per million tokens.
-    pub(crate) max_price: i64,
-    /// Other gateways that nodes may dial.
-    pub(crate) other_gateways: Vec<String>,
-}
 
 /// Why the session is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +40,20 @@ pub(super) enum End {
     Blocked,
 }
 
+/// The node's place, here and in what other gateways are told.
+struct Standing {
+    registration: Registration,
+    entry: Option<Entry>,
+}
+
+/// The last advert that kept the bounds.
+struct Offered {
+    advert: Advert,
+    /// For other gateways; none where there are none.
+    signed: Option<SignedAdvert>,
+    until: Instant,
+}
+
 /// One session.
 pub(super) struct GatewaySide<'a, S> {
     peer: PeerId,
@@ -63,7 +64,9 @@ pub(super) struct GatewaySide<'a, S> {
     /// Notes an offence; true where the peer is to be blocked.
     offend: &'a (dyn Fn(PeerId) -> bool + Send + Sync),
     budget: FrameBudget,
-    registration: Option<Registration>,
+    standing: Option<Standing>,
+    offered: Option<Offered>,
+    admissions: Admissions,
     /// The sequence number of the last advert that was read.
     seq: Option<u64>,
     /// When the advert expires, or when there must be one.
@@ -89,7 +92,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
             rules,
             offend,
             budget: FrameBudget::new(),
-            registration: None,
+            standing: None,
+            offered: None,
+            admissions: rules.admissions.clone(),
             seq: None,
             valid_until: Instant::now() + WITHOUT_ADVERT,
             draining: false,
@@ -106,10 +111,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
     }
 
     async fn listen(&mut self) -> Result<std::convert::Infallible, End> {
-        if !self.rules.other_gateways.is_empty() {
-            let multiaddrs = self.rules.other_gateways.clone();
-            self.say(FromGateway::Gateways(GatewaysBody { multiaddrs })).await?;
+        let mut other_gateways = self.rules.other_gateways.clone();
+        if !other_gateways.borrow().is_empty() {
+            other_gateways.mark_changed();
         }
+        self.admissions.mark_unchanged();
         let mut probes = interval(self.rules.timings.heartbeat);
         probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut dead_at = Instant::now() + self.rules.timings.node_silence;
@@ -120,6 +126,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
                     self.on_frame(frame).await?;
                 }
                 _ = probes.tick() => self.send_probe().await?,
+                () = next_change(&mut other_gateways) => {
+                    let multiaddrs = other_gateways.borrow_and_update().clone();
+                    self.say(FromGateway::Gateways(GatewaysBody { multiaddrs })).await?;
+                }
+                () = next_change(&mut self.admissions) => self.on_other_rules().await?,
                 () = tokio::time::sleep_until(dead_at) => return Err(End::Silent),
                 () = tokio::time::sleep_until(self.valid_until) => self.on_expiry()?,
             }
@@ -142,13 +153,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
         if !self.budget.take() {
             return self.offence("too many frames").await;
         }
-        if let Some(registration) = &self.registration {
-            registration.stats().seen();
+        if let Some(standing) = &self.standing {
+            standing.registration.stats().seen();
         }
         match frame {
             FromNode::Advert(signed) => self.on_advert(&signed).await,
             FromNode::Load(load) => {
-                self.on_load(&load);
+                self.on_load(load);
                 Ok(())
             }
             FromNode::Drain(Said {}) => self.on_drain().await,
@@ -168,65 +179,79 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
             return self.offence("the advert is not newer than the last one").await;
         }
         self.seq = Some(advert.seq);
-        if let Err(error) = self.check(&advert) {
+        if let Err(error) = self.rules.check(&advert) {
             // The node no longer stands by what it offered before.
+            self.offered = None;
             self.withdraw();
             return self.refuse(&error.reason, &error.field).await;
         }
-        // The lifetime counts from its arrival, on our clock: the node's may be off.
-        let lifetime = Duration::from_millis(advert.expires_at_ms.saturating_sub(advert.issued_at_ms));
-        match &mut self.registration {
-            Some(registration) => {
-                if registration.update(advert.offer) {
-                    debug!(peer = %self.peer, seq = advert.seq, "node changed its offer");
+        let until = Instant::now() + lifetime(&advert);
+        let signed = self.rules.roster.as_ref().map(|_| signed.detached());
+        self.settle(Offered { advert, signed, until }).await
+    }
+
+    /// The rules of admission have changed: what they say of the node may have, too.
+    async fn on_other_rules(&mut self) -> Result<(), End> {
+        match self.offered.take() {
+            Some(offered) if offered.until > Instant::now() => {
+                let admitted = self.rules.admit(self.peer, &offered.advert.offer).is_ok();
+                if admitted == self.standing.is_some() {
+                    self.offered = Some(offered);
+                    return Ok(());
+                }
+                self.settle(offered).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the node in, changes it, or takes it out, as an advert and the rules of admission have it.
+    async fn settle(&mut self, offered: Offered) -> Result<(), End> {
+        let Offered { advert, signed, until } = self.offered.insert(offered);
+        if let Err(refused) = self.rules.admit(self.peer, &advert.offer) {
+            self.withdraw();
+            return self.refuse(&refused.reason, refused.field).await;
+        }
+        let (seq, until) = (advert.seq, *until);
+        match &mut self.standing {
+            Some(Standing { registration, entry }) => {
+                if registration.update(advert.offer.clone()) {
+                    debug!(peer = %self.peer, seq, "node changed its offer");
+                }
+                if let (Some(entry), Some(signed)) = (entry, signed) {
+                    entry.advertise(signed.clone());
                 }
             }
-            None => match self.directory.register(self.peer, advert.offer) {
+            None => match self.directory.register(self.peer, advert.offer.clone()) {
                 Ok(mut registration) => {
+                    let roster = self.rules.roster.as_ref().zip(signed.as_ref());
+                    let entry = roster.map(|(roster, signed)| roster.enter(self.peer, signed.clone()));
                     if self.draining {
                         registration.drain();
+                        entry.iter().for_each(Entry::drain);
                     }
                     info!(peer = %self.peer, "node joined");
-                    self.registration = Some(registration);
+                    self.standing = Some(Standing { registration, entry });
                 }
                 Err(full) => return self.refuse(&full.to_string(), "").await,
             },
         }
-        self.valid_until = Instant::now() + lifetime;
-        self.say(FromGateway::Accepted(Nonce { nonce: advert.seq })).await
+        self.valid_until = until;
+        self.say(FromGateway::Accepted(Nonce { nonce: seq })).await
     }
 
-    fn check(&self, advert: &Advert) -> Result<(), OfferError> {
-        let tolerance = u64::try_from(CLOCK_TOLERANCE.as_millis()).unwrap_or(u64::MAX);
-        let longest = u64::try_from(LONGEST_LIFETIME.as_millis()).unwrap_or(u64::MAX);
-        if advert.issued_at_ms.abs_diff(clock::unix_ms()) > tolerance {
-            return Err(OfferError::new("issued_at_ms", "the clocks differ by more than five minutes; set yours"));
-        }
-        if advert.expires_at_ms <= advert.issued_at_ms || advert.expires_at_ms - advert.issued_at_ms > longest {
-            return Err(OfferError::new(
-                "expires_at_ms",
-                "an advert must count for more than nothing and 10 minutes at most",
-            ));
-        }
-        advert.offer.check(self.rules.max_price)
-    }
-
-    fn on_load(&self, load: &LoadBody) {
-        if let Some(registration) = &self.registration {
-            registration.stats().report(&Load {
-                running: load.running,
-                waiting: load.waiting,
-                free_slots: load.free_slots,
-                ttft_ms: load.ttft_ms,
-                tokens_per_second_milli: load.tokens_per_second_milli,
-            });
+    fn on_load(&self, load: LoadBody) {
+        if let Some(Standing { registration, entry }) = &self.standing {
+            registration.stats().report(&Load::from(&load));
+            entry.iter().for_each(|entry| entry.report(load));
         }
     }
 
     async fn on_drain(&mut self) -> Result<(), End> {
         self.draining = true;
-        if let Some(registration) = &mut self.registration {
+        if let Some(Standing { registration, entry }) = &mut self.standing {
             registration.drain();
+            entry.iter().for_each(Entry::drain);
             info!(peer = %self.peer, "node drains");
         }
         self.say(FromGateway::Drained(Said {})).await
@@ -237,8 +262,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
             && nonce == answer.nonce
         {
             self.probe = None;
-            if let Some(registration) = &self.registration {
-                registration.stats().set_round_trip(sent.elapsed());
+            if let Some(standing) = &self.standing {
+                standing.registration.stats().set_round_trip(sent.elapsed());
             }
         }
     }
@@ -251,7 +276,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
 
     /// An expired advert takes the node out; it may send a new one.
     fn on_expiry(&mut self) -> Result<(), End> {
-        if self.registration.is_none() {
+        if self.standing.is_none() {
             return Err(End::WithoutAdvert);
         }
         info!(peer = %self.peer, "node's advert expired");
@@ -260,7 +285,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> GatewaySide<'a, S> {
     }
 
     fn withdraw(&mut self) {
-        if self.registration.take().is_some() {
+        if self.standing.take().is_some() {
             self.valid_until = Instant::now() + WITHOUT_ADVERT;
         }
     }

@@ -11,15 +11,16 @@ mod flood;
 mod gateway_side;
 mod node_side;
 mod offences;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
 pub(crate) use acceptor::Acceptor;
-pub(crate) use gateway_side::Rules;
 pub(crate) use node_side::{Event, NodeSide, Sources};
-pub(crate) use offences::Offences;
+pub(crate) use offences::{FORGOTTEN_AFTER, Offences};
+pub(crate) use rules::{Rules, lifetime, next_change};
 
 /// When things are said, and when silence is death. Both ends use the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use super::ControlTimings;
 use super::flood::FrameBudget;
+use super::next_change;
 use crate::clock;
 use crate::identity::Identity;
 use crate::offer::{Load, Offer};
@@ -198,13 +199,6 @@ where
             Ok(written) => Ok(written?),
             Err(_) => Err(Lost::Silent),
         }
-    }
-}
-
-/// Waits for another value. Where nobody can set one any more the last one stays, so this waits forever.
-async fn next_change<T>(watched: &mut watch::Receiver<T>) {
-    if watched.changed().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

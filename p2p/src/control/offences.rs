@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Offences until a peer is blocked.
 const BLOCKED_AT: u32 = 3;
 /// An offence is forgotten after this time, and a block ends.
-pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// Offenders that are remembered.
 const MAX_OFFENDERS: usize = 1024;
 
@@ -30,7 +30,7 @@ struct Offender {
 
 impl Offences {
     /// Notes an offence. True where the peer is to be blocked now; its count then starts anew.
-    pub(super) fn add(&self, peer: PeerId) -> bool {
+    pub(crate) fn add(&self, peer: PeerId) -> bool {
         let now = Instant::now();
         let mut offenders = self.0.lock();
         offenders.retain(|offender| now.duration_since(offender.last) < FORGOTTEN_AFTER);

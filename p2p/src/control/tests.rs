@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::gateway_side::{End, GatewaySide};
 use super::{ControlTimings, Event, NodeSide, Offences, Rules, Sources};
+use crate::admission::{Admission, NotAdmitted, OpenToAll, always};
 use crate::clock::unix_ms;
 use crate::directory::Directory;
 use crate::identity::Identity;
@@ -23,7 +24,24 @@ use crate::wire::{
 const MAX_PRICE: i64 = 1_000_000;
 
 fn rules() -> Rules {
-    Rules { timings: ControlTimings::default(), max_price: MAX_PRICE, other_gateways: Vec::new() }
+    Rules {
+        timings: ControlTimings::default(),
+        max_price: MAX_PRICE,
+        admissions: always(OpenToAll),
+        other_gateways: watch::Sender::new(Vec::new()).subscribe(),
+        roster: None,
+    }
+}
+
+/// Takes the nodes that name this operator.
+#[derive(Debug)]
+struct Only(&'static str);
+
+impl Admission for Only {
+    fn admit(&self, _: libp2p::PeerId, operator: Option<&str>) -> Result<(), NotAdmitted> {
+        let refused = NotAdmitted { field: "operator", reason: format!("only {}", self.0) };
+        if operator == Some(self.0) { Ok(()) } else { Err(refused) }
+    }
 }
 
 /// A gateway's session, and the node's end of the stream, which a test plays by hand.
@@ -37,12 +55,16 @@ struct Session {
 
 impl Session {
     fn start(directory: Directory) -> Self {
+        Self::start_with(directory, rules())
+    }
+
+    fn start_with(directory: Directory, rules: Rules) -> Self {
         let identity = Identity::generate();
         let peer = identity.peer_id();
         let (near, far) = duplex(1 << 20);
         let of_session = directory.clone();
         let end = tokio::spawn(async move {
-            let (rules, offences) = (rules(), Offences::default());
+            let offences = Offences::default();
             let offend = |peer| offences.add(peer);
             GatewaySide::new(peer, far, &of_session, &rules, &offend).run().await
         });
@@ -205,6 +227,46 @@ async fn a_full_directory_refuses() {
         other => panic!("{other:?}"),
     }
     assert_eq!(second.routable(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_of_admission_hold_at_once_and_are_asked_again_when_they_change() {
+    let admission = watch::Sender::new(std::sync::Arc::new(Only("op")) as std::sync::Arc<dyn Admission>);
+    let rules = Rules { admissions: admission.subscribe(), ..rules() };
+    let mut session = Session::start_with(Directory::new(10), rules);
+    let advert = session.advert(1, offer("m", 5));
+    session.say_advert(&advert).await;
+    assert_eq!(session.hear().await, Some(FromGateway::Accepted(Nonce { nonce: 1 })));
+    let posing = session.advert(2, Offer { operator: Some("somebody".into()), ..offer("m", 5) });
+    session.say_advert(&posing).await;
+    assert_eq!(session.refused_field().await, "operator");
+    assert_eq!(session.routable(), 0);
+    let own = session.advert(3, offer("m", 5));
+    session.say_advert(&own).await;
+    assert_eq!(session.hear().await, Some(FromGateway::Accepted(Nonce { nonce: 3 })));
+
+    let changed = Instant::now();
+    admission.send_replace(std::sync::Arc::new(Only("others")));
+    assert_eq!(session.refused_field().await, "operator");
+    assert_eq!(session.routable(), 0);
+    admission.send_replace(std::sync::Arc::new(OpenToAll));
+    assert_eq!(session.hear().await, Some(FromGateway::Accepted(Nonce { nonce: 3 })));
+    assert_eq!((session.routable(), changed.elapsed()), (1, Duration::ZERO), "its last advert still counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_never_admitted_is_not_kept() {
+    let rules = Rules { admissions: always(Only("others")), ..rules() };
+    let mut session = Session::start_with(Directory::new(10), rules);
+    for second in 1..=59 {
+        let advert = session.advert(second, offer("m", 5));
+        session.say_advert(&advert).await;
+        session.refused_field().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(!session.end.is_finished());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(session.end.await.unwrap(), End::WithoutAdvert);
 }
 
 /// Plays one offence three times and sees the peer blocked at the third.
@@ -427,6 +489,8 @@ async fn both_sides_understand_each_other() {
             Sources { identity: &identity, seq: &seq, timings, offer: offer_watch, load: load_watch, draining };
         NodeSide::new(near, sources, |_| {}).run().await.to_string()
     });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(directory.snapshot().candidates("m").len(), 1, "routable as soon as the stream is open");
     tokio::time::sleep(Duration::from_secs(200)).await;
     loads.send_replace(Load { running: 3, ttft_ms: 40, ..Load::default() });
     offers.send_replace(offer("m", 6));

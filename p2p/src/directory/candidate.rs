@@ -12,17 +12,22 @@ use crate::offer::{ModelOffer, Offer};
 pub struct Node {
     peer: PeerId,
     session: u64,
+    via: Option<PeerId>,
     offer: Arc<Offer>,
     stats: Arc<NodeStats>,
 }
 
 impl Node {
     pub(super) fn new(peer: PeerId, session: u64, offer: Arc<Offer>, stats: Arc<NodeStats>) -> Self {
-        Self { peer, session, offer, stats }
+        Self { peer, session, via: None, offer, stats }
+    }
+
+    pub(super) fn reached_via(self, via: Option<PeerId>) -> Self {
+        Self { via, ..self }
     }
 
     pub(super) fn with_offer(&self, offer: Arc<Offer>) -> Self {
-        Self { peer: self.peer, session: self.session, offer, stats: self.stats.clone() }
+        Self { peer: self.peer, session: self.session, via: self.via, offer, stats: self.stats.clone() }
     }
 
     pub(super) fn session(&self) -> u64 {
@@ -33,6 +38,12 @@ impl Node {
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
         self.peer
+    }
+
+    /// The gateway through which it is reached. None: it is connected to this one.
+    #[must_use]
+    pub fn via(&self) -> Option<PeerId> {
+        self.via
     }
 
     /// Everything it offers.

@@ -10,6 +10,7 @@ mod registration;
 mod snapshot;
 mod stats;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,8 +40,8 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     max_nodes: usize,
     snapshot: ArcSwap<Snapshot>,
-    /// Serialises changes; readers never take it.
-    changes: Mutex<()>,
+    /// Every session that stands for a node; see [`best`]. Serialises changes; readers never take it.
+    standing: Mutex<HashMap<PeerId, Vec<Arc<Node>>>>,
     version: watch::Sender<u64>,
     sessions: AtomicU64,
 }
@@ -50,7 +51,7 @@ impl Directory {
         Self(Arc::new(Inner {
             max_nodes,
             snapshot: ArcSwap::default(),
-            changes: Mutex::new(()),
+            standing: Mutex::default(),
             version: watch::Sender::new(0),
             sessions: AtomicU64::new(0),
         }))
@@ -76,34 +77,65 @@ impl Directory {
 
     /// Takes a node in. It leaves when the registration is dropped.
     pub(crate) fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
+        self.register_as(peer, offer, None)
+    }
+
+    /// Takes a node in that is reached through another gateway. It counts while no session of its own is here.
+    pub(crate) fn register_via(
+        &self,
+        peer: PeerId,
+        offer: Offer,
+        gateway: PeerId,
+    ) -> Result<Registration, DirectoryFull> {
+        self.register_as(peer, offer, Some(gateway))
+    }
+
+    fn register_as(&self, peer: PeerId, offer: Offer, via: Option<PeerId>) -> Result<Registration, DirectoryFull> {
         let session = self.0.sessions.fetch_add(1, Ordering::Relaxed);
-        let node = Arc::new(Node::new(peer, session, Arc::new(offer), Arc::new(NodeStats::new())));
+        let node = Node::new(peer, session, Arc::new(offer), Arc::new(NodeStats::new()));
+        let node = Arc::new(node.reached_via(via));
         {
-            let _change = self.0.changes.lock();
+            let mut standing = self.0.standing.lock();
             let snapshot = self.snapshot();
             if snapshot.node(peer).is_none() && snapshot.len() >= self.0.max_nodes {
                 return Err(DirectoryFull(self.0.max_nodes));
             }
-            self.publish(snapshot.with(node.clone()));
+            let sessions = standing.entry(peer).or_default();
+            sessions.push(node.clone());
+            if best(sessions).is_some_and(|best| best.session() == session) {
+                self.publish(snapshot.with(node.clone()));
+            }
         }
         Ok(Registration::new(self.clone(), node))
     }
 
     /// Puts a node in the place of an earlier one of the same session.
     fn replace(&self, node: Arc<Node>) {
-        let _change = self.0.changes.lock();
-        let snapshot = self.snapshot();
-        if snapshot.node(node.peer_id()).is_some_and(|current| current.session() == node.session()) {
-            self.publish(snapshot.with(node));
+        let mut standing = self.0.standing.lock();
+        let Some(sessions) = standing.get_mut(&node.peer_id()) else { return };
+        if let Some(place) = sessions.iter_mut().find(|other| other.session() == node.session()) {
+            *place = node.clone();
+        }
+        if best(sessions).is_some_and(|best| best.session() == node.session()) {
+            self.publish(self.snapshot().with(node));
         }
     }
 
-    /// Takes a node out, unless a newer session of the same peer has taken its place.
+    /// Ends a session. Where another stands for the same node, that one counts from now on.
     fn remove(&self, peer: PeerId, session: u64) {
-        let _change = self.0.changes.lock();
+        let mut standing = self.0.standing.lock();
+        let Some(sessions) = standing.get_mut(&peer) else { return };
+        sessions.retain(|node| node.session() != session);
+        let next = best(sessions).cloned();
+        if next.is_none() {
+            standing.remove(&peer);
+        }
         let snapshot = self.snapshot();
         if snapshot.node(peer).is_some_and(|current| current.session() == session) {
-            self.publish(snapshot.without(peer));
+            self.publish(match next {
+                Some(node) => snapshot.with(node),
+                None => snapshot.without(peer),
+            });
         }
     }
 
@@ -112,6 +144,11 @@ impl Directory {
         self.0.snapshot.store(Arc::new(snapshot));
         self.0.version.send_replace(version);
     }
+}
+
+/// The session that counts: the node's own before what other gateways tell of it, the newest of either.
+fn best(sessions: &[Arc<Node>]) -> Option<&Arc<Node>> {
+    sessions.iter().max_by_key(|node| (node.via().is_none(), node.session()))
 }
 
 #[cfg(test)]
@@ -191,6 +228,30 @@ mod tests {
         assert_eq!(peers_of(&directory, "m"), [peer], "the older session took the newer one with it");
         drop(second);
         assert!(directory.register(PeerId::random(), offer("m", 5)).is_ok());
+    }
+
+    #[test]
+    fn a_nodes_own_session_wins_over_what_other_gateways_tell() {
+        let directory = Directory::new(10);
+        let (peer, first, second) = (PeerId::random(), PeerId::random(), PeerId::random());
+        let seen = || directory.snapshot().node(peer).map(|node| (node.via(), node.offer().models[0].ask.input));
+        let mut told = directory.register_via(peer, offer("m", 1), first).unwrap();
+        assert_eq!(seen(), Some((Some(first), 1)));
+        let own = directory.register(peer, offer("m", 2)).unwrap();
+        assert_eq!(seen(), Some((None, 2)));
+        let told_again = directory.register_via(peer, offer("m", 3), second).unwrap();
+        told.update(offer("m", 4));
+        told.drain();
+        assert_eq!(seen(), Some((None, 2)), "its own session is here");
+        assert_eq!(peers_of(&directory, "m"), [peer]);
+        drop(own);
+        assert_eq!(seen(), Some((Some(second), 3)));
+        drop(told_again);
+        assert_eq!(seen(), Some((Some(first), 4)), "what was told meanwhile counts");
+        assert!(peers_of(&directory, "m").is_empty(), "it drains");
+        drop(told);
+        assert_eq!(seen(), None);
+        assert!(directory.0.standing.lock().is_empty());
     }
 
     #[tokio::test]

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use libp2p::PeerId;
 
 use super::connection::Connection;
 use super::pool::Pool;
+use super::route::Route;
 
 /// How long the end of a body is waited for whose content is complete.
 const RECYCLE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -33,13 +33,13 @@ pub struct ResponseBody {
 #[derive(Debug)]
 struct Stream {
     connection: Connection,
-    peer: PeerId,
+    route: Route,
     pool: Arc<Pool>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, connection: Connection, peer: PeerId, pool: Arc<Pool>) -> Self {
-        let mut body = Self { incoming, stream: Some(Stream { connection, peer, pool }) };
+    pub(super) fn new(incoming: Incoming, connection: Connection, route: Route, pool: Arc<Pool>) -> Self {
+        let mut body = Self { incoming, stream: Some(Stream { connection, route, pool }) };
         body.release_at_end();
         body
     }
@@ -65,9 +65,9 @@ impl ResponseBody {
 
     fn release_at_end(&mut self) {
         if self.incoming.is_end_stream()
-            && let Some(Stream { connection, peer, pool }) = self.stream.take()
+            && let Some(Stream { connection, route, pool }) = self.stream.take()
         {
-            pool.give(peer, connection);
+            pool.give(route, connection);
         }
     }
 }
@@ -82,8 +82,8 @@ impl Body for ResponseBody {
             Some(Ok(_)) => self.release_at_end(),
             Some(Err(_)) => self.stream = None,
             None => {
-                if let Some(Stream { connection, peer, pool }) = self.stream.take() {
-                    pool.give(peer, connection);
+                if let Some(Stream { connection, route, pool }) = self.stream.take() {
+                    pool.give(route, connection);
                 }
             }
         }

@@ -14,8 +14,9 @@ use tracing::debug;
 
 use super::connection::{Connection, Failed};
 use super::pool::Pool;
+use super::route::{Route, Routes};
 use super::{BoxError, RequestBody, ResponseBody, SendError};
-use crate::streams::{HTTP, OpenError, Streams};
+use crate::streams::OpenError;
 
 /// How a client keeps its streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +46,12 @@ pub struct ClientStats {
 /// Sends requests to peers over pooled streams. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    streams: Streams,
+    routes: Routes,
     pool: Arc<Pool>,
 }
 
 impl Client {
-    pub(crate) fn new(streams: Streams, config: ClientConfig) -> Self {
+    pub(crate) fn new(routes: Routes, config: ClientConfig) -> Self {
         let pool = Arc::new(Pool::new(config.max_streams_per_peer, config.idle_timeout));
         let swept = Arc::downgrade(&pool);
         let mut ticks = tokio::time::interval((config.idle_timeout / 2).max(Duration::from_secs(1)));
@@ -63,7 +64,7 @@ impl Client {
                 }
             }
         });
-        Self { streams, pool }
+        Self { routes, pool }
     }
 
     /// Sends a request and waits for the head of the answer. Dropping the future closes the stream at once, which tells
@@ -81,12 +82,13 @@ impl Client {
         let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
         // The peer is who the stream goes to; the header is only there because HTTP/1.1 wants one.
         request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("peer"));
-        while let Some(mut connection) = self.pool.take(peer) {
+        let route = self.routes.to(peer);
+        while let Some(mut connection) = self.pool.take(route) {
             if !connection.is_ready().await {
                 continue;
             }
             match connection.send(request).await {
-                Ok(response) => return Ok(self.owned(peer, connection, response)),
+                Ok(response) => return Ok(self.owned(route, connection, response)),
                 Err(Failed::Unknown(error)) => return Err(SendError::Unknown(error)),
                 Err(Failed::Unsent(unsent)) => {
                     debug!(%peer, "an idle stream had closed; taking another");
@@ -94,7 +96,7 @@ impl Client {
                 }
             }
         }
-        self.send_on_new(peer, request).await
+        self.send_on_new(route, request).await
     }
 
     /// What this client has done so far.
@@ -106,25 +108,30 @@ impl Client {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn streams(&self) -> &crate::streams::Streams {
+        &self.routes.streams
+    }
+
     /// Idle streams to a peer that are still open, and how many peers are known after a sweep.
     #[cfg(test)]
     pub(crate) fn pooled(&self, peer: PeerId) -> (usize, usize) {
         self.pool.sweep();
-        (self.pool.idle(peer), self.pool.peers())
+        (self.pool.idle(self.routes.to(peer)), self.pool.routes())
     }
 
     async fn send_on_new(
         &self,
-        peer: PeerId,
+        route: Route,
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, SendError> {
-        let place = self.pool.place(peer).ok_or(SendError::NotSent(OpenError::Overloaded))?;
-        let stream = self.streams.open(peer, HTTP).await.map_err(SendError::NotSent)?;
+        let place = self.pool.place(route).ok_or(SendError::NotSent(OpenError::Overloaded))?;
+        let stream = self.routes.open(route).await.map_err(SendError::NotSent)?;
         self.pool.opened.fetch_add(1, Ordering::Relaxed);
         let unsent = |error: hyper::Error| SendError::NotSent(OpenError::Io(std::io::Error::other(error)));
         let mut connection = Connection::new(stream, place).await.map_err(unsent)?;
         match connection.send(request).await {
-            Ok(response) => Ok(self.owned(peer, connection, response)),
+            Ok(response) => Ok(self.owned(route, connection, response)),
             Err(Failed::Unknown(error)) => Err(SendError::Unknown(error)),
             Err(Failed::Unsent(_)) => Err(SendError::NotSent(OpenError::NotServed)),
         }
@@ -132,10 +139,10 @@ impl Client {
 
     fn owned(
         &self,
-        peer: PeerId,
+        route: Route,
         connection: Connection,
         response: Response<hyper::body::Incoming>,
     ) -> Response<ResponseBody> {
-        response.map(|incoming| ResponseBody::new(incoming, connection, peer, self.pool.clone()))
+        response.map(|incoming| ResponseBody::new(incoming, connection, route, self.pool.clone()))
     }
 }

@@ -9,11 +9,13 @@ mod client;
 mod connection;
 mod error;
 mod pool;
+mod route;
 mod server;
 
 pub use body::ResponseBody;
 pub use client::{Client, ClientConfig, ClientStats};
 pub use error::SendError;
+pub(crate) use route::Routes;
 pub use server::ServerConfig;
 pub(crate) use server::{ConnectionService, Server};
 

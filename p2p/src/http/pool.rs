@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use libp2p::PeerId;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::route::Route;
 
 #[derive(Debug)]
 struct Idle {
@@ -32,7 +32,7 @@ struct PeerPool {
 pub(super) struct Pool {
     max_per_peer: usize,
     idle_timeout: Duration,
-    peers: Mutex<HashMap<PeerId, PeerPool>>,
+    peers: Mutex<HashMap<Route, PeerPool>>,
     pub(super) opened: AtomicU64,
     pub(super) reused: AtomicU64,
 }
@@ -49,9 +49,9 @@ impl Pool {
     }
 
     /// The stream that was used last. None where none is idle.
-    pub(super) fn take(&self, peer: PeerId) -> Option<Connection> {
+    pub(super) fn take(&self, route: Route) -> Option<Connection> {
         let mut peers = self.peers.lock();
-        let idle = &mut peers.get_mut(&peer)?.idle;
+        let idle = &mut peers.get_mut(&route)?.idle;
         while let Some(Idle { connection, since }) = idle.pop() {
             if !connection.is_closed() && since.elapsed() < self.idle_timeout {
                 self.reused.fetch_add(1, Ordering::Relaxed);
@@ -62,21 +62,21 @@ impl Pool {
     }
 
     /// Keeps a stream whose answer has been read to its end.
-    pub(super) fn give(&self, peer: PeerId, connection: Connection) {
+    pub(super) fn give(&self, route: Route, connection: Connection) {
         if connection.is_closed() {
             return;
         }
-        if let Some(pool) = self.peers.lock().get_mut(&peer) {
+        if let Some(pool) = self.peers.lock().get_mut(&route) {
             pool.idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     /// A place for a new stream. None where as many are open as may be.
-    pub(super) fn place(&self, peer: PeerId) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn place(&self, route: Route) -> Option<OwnedSemaphorePermit> {
         let places = self
             .peers
             .lock()
-            .entry(peer)
+            .entry(route)
             .or_insert_with(|| PeerPool { idle: Vec::new(), places: Arc::new(Semaphore::new(self.max_per_peer)) })
             .places
             .clone();
@@ -93,14 +93,14 @@ impl Pool {
 
     /// Idle streams to a peer that are still open.
     #[cfg(test)]
-    pub(super) fn idle(&self, peer: PeerId) -> usize {
+    pub(super) fn idle(&self, route: Route) -> usize {
         let peers = self.peers.lock();
-        peers.get(&peer).map_or(0, |pool| pool.idle.iter().filter(|idle| !idle.connection.is_closed()).count())
+        peers.get(&route).map_or(0, |pool| pool.idle.iter().filter(|idle| !idle.connection.is_closed()).count())
     }
 
-    /// Peers that are known.
+    /// Ways to peers that are known.
     #[cfg(test)]
-    pub(super) fn peers(&self) -> usize {
+    pub(super) fn routes(&self) -> usize {
         self.peers.lock().len()
     }
 }

@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, info, warn};
 
-use super::Finding;
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::blocked::Blocked;
+use super::dht::Dht;
 use super::dial::{DialFailed, Dials};
+use super::{Announced, Finding, throttle};
 use crate::address::with_peer;
 
 /// How often blocks are looked over for those that have ended.
@@ -24,10 +25,17 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// What the swarm is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    Dial { dial: DialOpts, reply: oneshot::Sender<Result<PeerId, DialFailed>> },
+    Dial {
+        dial: DialOpts,
+        reply: oneshot::Sender<Result<PeerId, DialFailed>>,
+    },
     Close(ConnectionId),
     Disconnect(PeerId),
     Block(PeerId, Duration),
+    Provide,
+    #[cfg(test)]
+    Connected(oneshot::Sender<usize>),
+    Search,
     Stop,
 }
 
@@ -37,6 +45,8 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
     findings: mpsc::Sender<Finding>,
     addresses: watch::Sender<Vec<Multiaddr>>,
+    announced: Announced,
+    dht: Dht,
     dials: Dials,
     blocked: Blocked,
 }
@@ -46,9 +56,24 @@ impl Driver {
         swarm: Swarm<Behaviour>,
         commands: mpsc::Receiver<Command>,
         findings: mpsc::Sender<Finding>,
-        addresses: watch::Sender<Vec<Multiaddr>>,
+        (addresses, announced): (watch::Sender<Vec<Multiaddr>>, Announced),
+        dht: Dht,
     ) -> Self {
-        Self { swarm, commands, findings, addresses, dials: Dials::default(), blocked: Blocked::default() }
+        let (dials, blocked) = (Dials::default(), Blocked::default());
+        let mut driver = Self { swarm, commands, findings, addresses, announced, dht, dials, blocked };
+        driver.announce();
+        driver
+    }
+
+    /// What the DHT tells of this peer are the swarm's external addresses.
+    fn announce(&mut self) {
+        let (now, before) = (self.announced.now(), self.swarm.external_addresses().cloned().collect::<Vec<_>>());
+        before.iter().filter(|address| !now.contains(address)).for_each(|address| {
+            self.swarm.remove_external_address(address);
+        });
+        now.into_iter().filter(|address| !before.contains(address)).for_each(|address| {
+            self.swarm.add_external_address(address);
+        });
     }
 
     /// Drives the swarm until it is told to stop, or nobody is left to tell it anything.
@@ -78,11 +103,18 @@ impl Driver {
                 // It fails where the peer has left, which is what is wanted.
                 let _ = self.swarm.disconnect_peer_id(peer);
             }
-            Command::Block(peer, duration) => {
-                if let Some(makes_room) = self.blocked.add(peer, duration) {
-                    self.swarm.behaviour_mut().blocked.unblock_peer(makes_room);
+            Command::Block(peer, duration) => self.block(peer, duration),
+            #[cfg(test)]
+            Command::Connected(reply) => reply.send(self.swarm.connected_peers().count()).unwrap(),
+            Command::Provide => {
+                if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+                    self.dht.provide(kad);
                 }
-                self.swarm.behaviour_mut().blocked.block_peer(peer);
+            }
+            Command::Search => {
+                if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+                    self.dht.search(kad);
+                }
             }
             Command::Stop => {}
         }
@@ -95,6 +127,13 @@ impl Driver {
             let connected = peer.filter(|peer| self.swarm.is_connected(peer));
             self.dials.failed(connection, connected, &error);
         }
+    }
+
+    fn block(&mut self, peer: PeerId, duration: Duration) {
+        if let Some(makes_room) = self.blocked.add(peer, duration) {
+            self.swarm.behaviour_mut().blocked.unblock_peer(makes_room);
+        }
+        self.swarm.behaviour_mut().blocked.block_peer(peer);
     }
 
     fn unblock(&mut self) {
@@ -130,10 +169,12 @@ impl Driver {
                         addresses.push(address);
                     }
                 });
+                self.announce();
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 let address = with_peer(address, *self.swarm.local_peer_id());
                 self.addresses.send_modify(|addresses| addresses.retain(|known| *known != address));
+                self.announce();
             }
             SwarmEvent::ListenerClosed { addresses, reason, .. } => {
                 warn!(?addresses, ?reason, "no longer listening");
@@ -143,6 +184,19 @@ impl Driver {
             }
             SwarmEvent::Behaviour(BehaviourEvent::Mdns(mdns::Event::Expired(lost))) => {
                 self.report(lost.into_iter().map(|(peer, address)| Finding::Lost(peer, address)));
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Throttle(throttle::Event::Peer(peer, duration))) => {
+                warn!(%peer, for_s = duration.as_secs(), "blocked a peer that connects again and again");
+                self.block(peer, duration);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Throttle(throttle::Event::Address(address, duration))) => {
+                warn!(%address, for_s = duration.as_secs(), "blocked an address that connects again and again");
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Kad(event)) => {
+                if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+                    let found = self.dht.on_event(kad, event);
+                    self.report(found.into_iter());
+                }
             }
             _ => {}
         }

@@ -14,12 +14,10 @@ use libp2p::{PeerId, Swarm, Transport, dns, mdns, noise, quic, swarm, tcp, yamux
 use tracing::warn;
 
 use super::behaviour::Behaviour;
-use super::{NetworkConfig, StartError, limits};
+use super::{NetworkConfig, StartError, dht, limits, throttle};
 use crate::identity::Identity;
 use crate::streams;
 
-/// A connection on which no stream is open is closed after this time. A node's control stream is always open.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for a TCP connection's handshakes.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams beyond the bounds that a multiplexer may hold: those being opened, and those not yet closed on both sides.
@@ -37,13 +35,17 @@ pub(super) fn swarm(
 ) -> Result<Swarm<Behaviour>, StartError> {
     let behaviour = Behaviour {
         blocked: libp2p::allow_block_list::Behaviour::default(),
+        throttle: throttle::Behaviour::new(),
         limits: limits::Behaviour::new(config.max_connections),
         mdns: Toggle::from(config.mdns.then(|| multicast(identity.peer_id())).flatten()),
+        kad: Toggle::from(config.dht.as_ref().map(|dht| dht::behaviour(identity.peer_id(), dht))),
         streams,
     };
     let settings = swarm::Config::with_tokio_executor()
-        .with_idle_connection_timeout(IDLE_TIMEOUT)
-        .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        .with_idle_connection_timeout(config.idle_timeout)
+        // Not lazily: over QUIC, a message to the DHT that wants no answer is lost when its stream closes before the far
+        // side has answered the negotiation. Our own streams wait for a greeting in any case, which comes with that answer.
+        .with_substream_upgrade_protocol_override(Version::V1)
         .with_max_negotiating_inbound_streams(config.streams.max_inbound_per_peer.max(1));
     Ok(Swarm::new(transport(identity, config)?, behaviour, identity.peer_id(), settings))
 }
@@ -60,7 +62,10 @@ fn transport(identity: &Identity, config: &NetworkConfig) -> Result<Boxed<(PeerI
     let quic = quic::tokio::Transport::new(quic_config(identity, config.streams.max_inbound_per_peer))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let either = OrTransport::new(quic, tcp).map(|either, _| either.into_inner()).boxed();
-    Ok(resolving(either))
+    Ok(match &config.resolver {
+        Some(servers) => dns::tokio::Transport::custom(either, servers.clone(), dns::ResolverOpts::default()).boxed(),
+        None => resolving(either),
+    })
 }
 
 /// Resolves names as the system does. Where the system says nothing of that, addresses with names fail and others work.

@@ -9,8 +9,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::backoff::Backoff;
+use super::addresses::Addresses;
 use super::status::StatusBoard;
+use crate::backoff::Backoff;
 use crate::control::{ControlTimings, Event, NodeSide, Sources};
 use crate::identity::Identity;
 use crate::network::{DialFailed, Network};
@@ -22,6 +23,9 @@ const GOOD_SESSION: Duration = Duration::from_secs(2);
 
 /// A gateway that was only heard of is given up after this many failures in a row; it may be heard of again.
 const GIVEN_UP_AFTER: u32 = 20;
+
+/// Addresses that are learned from one message at most, and that wait to be looked at.
+pub(super) const MAX_LEARNED: usize = 80;
 
 /// What all keepers of a node share.
 #[derive(Debug)]
@@ -44,8 +48,8 @@ pub(super) struct Keeping {
 pub(super) struct Target {
     /// Who it must be. None: whoever answers.
     pub(super) peer: Option<PeerId>,
-    /// Where it may be reached. Those of a peer that was seen on the local network change.
-    pub(super) addresses: Mutex<Vec<Multiaddr>>,
+    /// Where it may be reached.
+    pub(super) addresses: Mutex<Addresses>,
     /// Whether it was configured, so that it is never given up.
     pub(super) is_configured: bool,
 }
@@ -104,7 +108,7 @@ impl Keeping {
     }
 
     async fn attempt(&self, target: &Target, learned: &mpsc::Sender<String>) -> Outcome {
-        let addresses = target.addresses.lock().clone();
+        let addresses = target.addresses.lock().all();
         let shown = addresses.iter().map(Multiaddr::to_string).collect::<Vec<_>>().join(", ");
         let peer = match self.network.dial(target.peer, addresses).await {
             Ok(peer) => peer,
@@ -148,11 +152,14 @@ impl Keeping {
             Event::Accepted => self.board.update(gateway, |status| status.accepted = true),
             Event::Drained => self.board.update(gateway, |status| status.drained = true),
             Event::Refused { reason, field } => {
-                warn!(%gateway, reason, field, "a gateway refused what this node said");
-                self.board.refused(gateway, reason, field);
+                // Each advert is refused anew, three times a minute; the operator reads it once.
+                let (said, why) = (field.clone(), reason.clone());
+                if self.board.refused(gateway, reason, field) {
+                    warn!(%gateway, reason = why, field = said, "a gateway refused what this node said");
+                }
             }
             Event::Gateways(addresses) => {
-                for address in addresses.into_iter().take(16) {
+                for address in addresses.into_iter().take(MAX_LEARNED) {
                     // Where there is no room it is learned another time.
                     let _ = learned.try_send(address);
                 }

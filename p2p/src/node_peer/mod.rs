@@ -3,8 +3,9 @@
 //! A node listens nowhere. One task, a keeper, stands for each gateway that is known; at most three of them are
 //! connected at a time and the others wait for a place.
 
-mod backoff;
+mod addresses;
 mod keeper;
+mod seeker;
 mod status;
 mod targets;
 
@@ -23,7 +24,7 @@ use crate::clock;
 use crate::control::ControlTimings;
 use crate::http::{ConnectionService, Server, ServerConfig};
 use crate::identity::Identity;
-use crate::network::{self, Network, NetworkConfig, StartError};
+use crate::network::{self, DhtConfig, DhtRole, IDLE_TIMEOUT, Network, NetworkConfig, StartError};
 use crate::offer::{Load, Offer};
 use crate::streams::{HTTP, StreamLimits};
 
@@ -44,6 +45,8 @@ const STOPPING: Duration = Duration::from_secs(2);
 pub struct NodePeerConfig {
     /// Gateways to dial, with or without `/p2p/…` at the end. With it nobody else can pose as the gateway. At most 16.
     pub gateways: Vec<Multiaddr>,
+    /// Peers of the DHT in which to look for gateways, each ending in `/p2p/…`. At most 16. None: it is not used.
+    pub bootstraps: Vec<Multiaddr>,
     /// Whether to look for gateways on the local network.
     pub mdns: bool,
     /// Where to listen. A node needs no address: gateways send requests over the connection that it dialled.
@@ -62,6 +65,7 @@ impl Default for NodePeerConfig {
     fn default() -> Self {
         Self {
             gateways: Vec::new(),
+            bootstraps: Vec::new(),
             mdns: false,
             listen: Vec::new(),
             max_gateways: 3,
@@ -123,15 +127,21 @@ impl NodePeer {
         load: watch::Receiver<Load>,
         service: impl ConnectionService,
     ) -> Result<Self, StartError> {
-        if config.gateways.is_empty() && !config.mdns {
+        if config.gateways.is_empty() && config.bootstraps.is_empty() && !config.mdns {
             return Err(StartError::NoGateway);
         }
         StartError::unless_few(&config.gateways)?;
+        let bootstraps = network::bootstraps(&config.bootstraps)?;
+        let seeks = !bootstraps.is_empty();
         offer.borrow().check(i64::MAX)?;
         let network_config = NetworkConfig {
             listen: config.listen,
             mdns: config.mdns,
+            announce: Vec::new(),
+            dht: seeks.then_some(DhtConfig { role: DhtRole::Client, bootstraps }),
             max_connections: MAX_CONNECTIONS,
+            resolver: None,
+            idle_timeout: IDLE_TIMEOUT,
             streams: config.streams,
             protocols: vec![HTTP],
         };
@@ -158,6 +168,13 @@ impl NodePeer {
             places: tokio::sync::Semaphore::new(config.max_gateways.max(1)),
         });
         let targets = Targets::new(keeping, config.gateways);
+        let seeker = seeks.then(|| seeker::seek(started.network.clone(), board.clone(), config.max_gateways.max(1)));
+        let seeker = leave.clone().run_until_cancelled_owned(async move {
+            if let Some(seeker) = seeker {
+                seeker.await;
+            }
+        });
+        tokio::spawn(seeker);
         let targets = tokio::spawn(targets.run(started.findings, leave.clone()));
         Ok(Self {
             peer_id,

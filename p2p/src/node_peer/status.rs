@@ -72,15 +72,21 @@ impl StatusBoard {
         });
     }
 
-    pub(super) fn refused(&self, gateway: PeerId, reason: String, field: String) {
+    /// Notes a refusal. False where it only says again what was noted last.
+    pub(super) fn refused(&self, gateway: PeerId, reason: String, field: String) -> bool {
         let field = Some(field).filter(|field| !field.is_empty());
+        let mut is_new = false;
         self.0.send_modify(|status| {
             if let Some(entry) = status.gateways.iter_mut().find(|entry| entry.peer_id == gateway) {
                 // A refused advert withdraws the one before it.
+                is_new = entry.accepted && field.is_some();
                 entry.accepted &= field.is_none();
             }
-            status.last_refusal = Some(Refusal { gateway, reason, field });
+            let refusal = Some(Refusal { gateway, reason, field });
+            is_new |= status.last_refusal != refusal;
+            status.last_refusal = refusal;
         });
+        is_new
     }
 
     pub(super) fn failed(&self, why: &str) {
@@ -92,5 +98,23 @@ impl StatusBoard {
         let mut status = self.watch();
         // The board outlives all who wait at it.
         let _ = status.wait_for(|status| status.gateways.iter().all(|gateway| gateway.peer_id != peer_id)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_is_said_again_is_no_news_unless_the_node_was_taken_in_between() {
+        let (board, gateway) = (StatusBoard::default(), PeerId::random());
+        board.enter(gateway);
+        let refused = || board.refused(gateway, "not listed".to_owned(), "peer_id".to_owned());
+        assert!(refused());
+        assert!(!refused());
+        board.update(gateway, |status| status.accepted = true);
+        assert!(refused());
+        assert!(!board.watch().borrow().gateways[0].accepted);
+        assert!(board.refused(gateway, "too dear".to_owned(), "ask".to_owned()));
     }
 }

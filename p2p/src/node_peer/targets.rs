@@ -1,7 +1,7 @@
 //! Which gateways are known, and the keepers that stand for them.
 //!
-//! Three sources: the configuration, mDNS, and gateways that tell of others. All addresses of one peer id make one
-//! target, so that they are tried together. A DHT would be a fourth source beside them.
+//! Four sources: the configuration, mDNS, the DHT, and gateways that tell of others. All addresses of one peer id make
+//! one target, so that they are tried together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,16 +12,13 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::keeper::{Keeping, Target};
+use super::addresses::Addresses;
+use super::keeper::{Keeping, MAX_LEARNED, Target};
 use crate::address::{parse_multiaddr, peer_of};
 use crate::network::Finding;
 
 /// Keepers at most.
 const MAX_TARGETS: usize = 48;
-/// Addresses of one target at most.
-const MAX_ADDRESSES: usize = 8;
-/// Addresses that gateways told of and that are not yet looked at.
-const MAX_LEARNED: usize = 32;
 
 /// What makes two addresses the same gateway before it is dialled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,7 +78,7 @@ impl Targets {
                     && !kept.target.is_configured
                 {
                     let mut addresses = kept.target.addresses.lock();
-                    addresses.retain(|known| *known != address);
+                    addresses.forget(&address);
                     if addresses.is_empty() {
                         // A session that lives shows that the peer is there after all; its keeper ends with it.
                         drop(addresses);
@@ -103,17 +100,16 @@ impl Targets {
         let peer = peer.or_else(|| peer_of(&address));
         let name = peer.map_or_else(|| Name::Address(address.clone()), Name::Peer);
         if let Some(kept) = self.kept.get(&name) {
-            let mut addresses = kept.target.addresses.lock();
-            if !addresses.contains(&address) && addresses.len() < MAX_ADDRESSES {
-                addresses.push(address);
-            }
+            kept.target.addresses.lock().learn(address, is_configured);
             return;
         }
         if self.kept.len() >= MAX_TARGETS {
             debug!(%address, "enough gateways are known; this one is left out");
             return;
         }
-        let target = Arc::new(Target { peer, addresses: parking_lot::Mutex::new(vec![address]), is_configured });
+        let mut addresses = Addresses::default();
+        addresses.learn(address, is_configured);
+        let target = Arc::new(Target { peer, addresses: parking_lot::Mutex::new(addresses), is_configured });
         let (keeping, kept, learned) = (self.keeping.clone(), target.clone(), self.learned.clone());
         let keeper = self.keepers.spawn(async move { keeping.keep(&kept, &learned).await });
         self.kept.insert(name, Kept { target, keeper });

@@ -1,10 +1,9 @@
 //! Raw streams over named protocols, to peers that really serve them.
 //!
-//! Opening a libp2p stream tells nothing: with lazy negotiation it succeeds before the far side has heard of it, and a
-//! far side that has no room drops it silently. Over such streams a lost request looks like a processed one. So here a
-//! stream is only handed out once a task of the far side has said, with one byte, that it serves it. That byte travels
-//! with the answer to the negotiation, and so costs no round trip. Whatever fails before it, nothing of the caller's was
-//! sent.
+//! Opening a libp2p stream tells little: it succeeds when the far side knows the protocol, and a far side that has no room
+//! then drops it silently. Over such streams a lost request looks like a processed one. So here a stream is only handed
+//! out once a task of the far side has said, with one byte, that it serves it. That byte travels with the answer to the
+//! negotiation, and so costs no round trip. Whatever fails before it, nothing of the caller's was sent.
 //!
 //! `libp2p-stream` was rejected: its inbound channel holds nothing, so that most of 64 streams opened at once are lost,
 //! and it opens on any connection of a peer. Here inbound streams wait in a queue, outbound ones are opened a few at a
@@ -27,7 +26,7 @@ use tokio::time::timeout;
 pub(crate) use behaviour::{AlreadyConnected, Behaviour};
 pub use error::OpenError;
 use handler::OpenRequest;
-pub(crate) use protocol::{CONTROL, HTTP};
+pub(crate) use protocol::{CONTROL, GATEWAYS, HTTP, RELAY};
 pub(crate) use stream::{InboundStream, PeerStream};
 use table::Table;
 
@@ -88,17 +87,41 @@ impl Streams {
     /// # Errors
     /// `OpenError`. Nothing of the caller's has reached the peer then.
     pub(crate) async fn open(&self, peer: PeerId, protocol: StreamProtocol) -> Result<PeerStream, OpenError> {
-        timeout(self.open_timeout, self.open_in_any_time(peer, protocol)).await.unwrap_or(Err(OpenError::Timeout))
+        self.open_saying(peer, protocol, &[]).await
     }
 
-    async fn open_in_any_time(&self, peer: PeerId, protocol: StreamProtocol) -> Result<PeerStream, OpenError> {
+    /// As [`open`](Self::open), and says something first, by which the peer decides whether it serves the stream. See
+    /// [`InboundStream::opening`].
+    ///
+    /// # Errors
+    /// `OpenError`. Nothing but the opening has reached the peer then.
+    pub(crate) async fn open_saying(
+        &self,
+        peer: PeerId,
+        protocol: StreamProtocol,
+        opening: &[u8],
+    ) -> Result<PeerStream, OpenError> {
+        let opened = self.open_in_any_time(peer, protocol, opening);
+        timeout(self.open_timeout, opened).await.unwrap_or(Err(OpenError::Timeout))
+    }
+
+    async fn open_in_any_time(
+        &self,
+        peer: PeerId,
+        protocol: StreamProtocol,
+        opening: &[u8],
+    ) -> Result<PeerStream, OpenError> {
         let link = self.table.oldest_link(peer).ok_or(OpenError::NotConnected)?;
         let _waiting = link.waiting.try_acquire_owned().map_err(|_| OpenError::Overloaded)?;
-        let _opening = link.opening.acquire_owned().await.map_err(|_| OpenError::NotConnected)?;
+        let place = link.opening.acquire_owned().await.map_err(|_| OpenError::NotConnected)?;
         let (reply, opened) = oneshot::channel();
         link.opens.send(OpenRequest { protocol, reply }).await.map_err(|_| OpenError::NotConnected)?;
         let (stream, ended) = opened.await.map_err(|_| OpenError::NotConnected)??;
-        PeerStream::await_greeting(stream, ended).await
+        if !opening.is_empty() {
+            // Whoever decides by an opening may have to ask others; streams to others need not wait for that.
+            drop(place);
+        }
+        PeerStream::await_greeting(stream, ended, opening).await
     }
 
     /// Connections of a peer that can be used.

@@ -12,6 +12,10 @@ use libp2p::{Stream, StreamProtocol};
 pub(crate) const HTTP: StreamProtocol = StreamProtocol::new("/http/1.1");
 /// What nodes and gateways tell each other.
 pub(crate) const CONTROL: StreamProtocol = StreamProtocol::new("/peerway/control/1");
+/// What a gateway tells another of its nodes.
+pub(crate) const GATEWAYS: StreamProtocol = StreamProtocol::new("/peerway/gateways/1");
+/// HTTP/1.1 to a node of another gateway, whose peer id is the stream's opening.
+pub(crate) const RELAY: StreamProtocol = StreamProtocol::new("/peerway/relay/1");
 
 /// Takes whichever of our protocols the far side asks for.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::AsyncReadExt as _;
 use libp2p::core::upgrade::NegotiationError;
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream};
@@ -36,9 +37,17 @@ impl PeerStream {
         Self { io: stream.compat(), ended: Box::pin(ended.cancelled_owned()), _place: place }
     }
 
-    /// Waits until the far side serves the stream.
-    pub(super) async fn await_greeting(stream: Stream, ended: CancellationToken) -> Result<Self, OpenError> {
+    /// Waits until the far side serves the stream. What it may read before it decides is sent first, where there is any.
+    pub(super) async fn await_greeting(
+        stream: Stream,
+        ended: CancellationToken,
+        opening: &[u8],
+    ) -> Result<Self, OpenError> {
         let mut stream = Self::new(stream, ended, None);
+        if let Ok(length @ 1..) = u8::try_from(opening.len()) {
+            stream.write_all(&[&[length], opening].concat()).await.map_err(failure_of)?;
+            stream.flush().await.map_err(failure_of)?;
+        }
         let mut greeting = [0];
         match stream.read(&mut greeting).await {
             Ok(1) if greeting == [GREETING] => Ok(stream),
@@ -57,12 +66,18 @@ impl PeerStream {
     }
 }
 
-/// With lazy negotiation the far side's refusal arrives as an error of the first read.
+/// A far side that drops a stream ends it in one of several ways, by transport and by what was under way.
 fn failure_of(error: io::Error) -> OpenError {
     let negotiation = error.get_ref().and_then(|inner| inner.downcast_ref::<NegotiationError>());
     match (negotiation, error.kind()) {
         (Some(NegotiationError::Failed), _) => OpenError::Unsupported,
-        (_, io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => OpenError::NotServed,
+        (
+            _,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::WriteZero,
+        ) => OpenError::NotServed,
         (_, io::ErrorKind::ConnectionAborted) => OpenError::NotConnected,
         _ => OpenError::Io(error),
     }
@@ -81,6 +96,15 @@ pub(crate) struct InboundStream {
 }
 
 impl InboundStream {
+    /// What the opener says before the stream is served: a byte of length, and so many bytes.
+    pub(crate) async fn opening(&mut self) -> io::Result<Vec<u8>> {
+        let mut length = [0];
+        self.stream.read_exact(&mut length).await?;
+        let mut opening = vec![0; usize::from(length[0])];
+        self.stream.read_exact(&mut opening).await?;
+        Ok(opening)
+    }
+
     /// Serves the stream: from here on the peer may send. Call it in the task that serves, not before.
     pub(crate) async fn serve(self) -> io::Result<PeerStream> {
         let mut stream = PeerStream::new(self.stream, self.ended, Some(self.place));

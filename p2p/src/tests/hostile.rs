@@ -24,8 +24,11 @@ async fn peer() -> Peer {
 }
 
 async fn peer_with(streams: StreamLimits) -> Peer {
-    let identity = Identity::generate();
-    let config = NetworkConfig { listen: Vec::new(), mdns: false, max_connections: 8, streams, protocols: vec![HTTP] };
+    peer_of(Identity::generate(), streams).await
+}
+
+async fn peer_of(identity: Identity, streams: StreamLimits) -> Peer {
+    let config = NetworkConfig::dialling(streams, vec![HTTP]);
     let started = network::start(&identity, config).await.unwrap();
     Peer { identity, started }
 }
@@ -97,6 +100,59 @@ async fn a_flood_ends_the_connection_and_the_node_is_out() {
     timeout(PATIENCE, flood).await.expect("the flood went on");
     until(&gateway, |snapshot| snapshot.is_empty()).await;
     until_blocked(&evil, &gateway).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_connects_again_and_again_is_blocked_and_nobody_else() {
+    for transport in TRANSPORTS {
+        let gateway = gateway(transport).await;
+        let honest = node(gateway.addresses()).await;
+        until_routable(&gateway, honest.peer.peer_id()).await;
+        let evil = peer().await;
+        // It never breaks the protocol: it connects, is served, and leaves.
+        let mut served = 0;
+        let tries = async {
+            while evil.control(&gateway).await.is_ok() {
+                served += 1;
+                evil.started.network.disconnect(gateway.peer_id()).await;
+                while evil.started.streams.connections(gateway.peer_id()) > 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        timeout(PATIENCE, tries).await.expect("nobody minds");
+        assert!(served >= 20, "{transport}: denied after {served} connections");
+        for _ in 0..200 {
+            let _ = evil.started.network.dial(Some(gateway.peer_id()), gateway.addresses()).await;
+            evil.started.network.disconnect(gateway.peer_id()).await;
+        }
+        until_blocked(&evil, &gateway).await;
+        assert!(gateway.client().send(honest.peer.peer_id(), request("/echo", "x")).await.is_ok());
+        let another = peer().await;
+        assert!(another.control(&gateway).await.is_ok(), "{transport}: another peer of the same address");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_is_blocked_for_connecting_loses_what_it_has() {
+    let gateway = gateway(TCP).await;
+    let evil = peer().await;
+    let mut stream = evil.control(&gateway).await.unwrap();
+    evil.advertise(&mut stream).await;
+    until_routable(&gateway, evil.identity.peer_id()).await;
+    // It is not silence that ends this.
+    let talking = tokio::spawn(async move {
+        while write_frame(&mut stream, FromNode::Load(LoadBody::default())).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    });
+    let again = peer_of(evil.identity.clone(), StreamLimits::default()).await;
+    for _ in 0..200 {
+        let _ = again.started.network.dial(Some(gateway.peer_id()), gateway.addresses()).await;
+        again.started.network.disconnect(gateway.peer_id()).await;
+    }
+    until(&gateway, |snapshot| snapshot.is_empty()).await;
+    timeout(PATIENCE, talking).await.expect("its connection should have been closed").unwrap();
 }
 
 #[tokio::test]

@@ -161,13 +161,7 @@ async fn a_limit_ends_what_does_not_finish() {
 async fn an_idle_stream_that_closed_is_replaced() {
     let gateway = gateway(TCP).await;
     let identity = Identity::generate();
-    let config = NetworkConfig {
-        listen: Vec::new(),
-        mdns: false,
-        max_connections: 8,
-        streams: StreamLimits::default(),
-        protocols: vec![HTTP],
-    };
+    let config = NetworkConfig::dialling(StreamLimits::default(), vec![HTTP]);
     let mut started = network::start(&identity, config).await.unwrap();
     started.network.dial(Some(gateway.peer_id()), gateway.addresses()).await.unwrap();
     let _control = started.streams.open(gateway.peer_id(), CONTROL).await.unwrap();

@@ -35,6 +35,28 @@ async fn a_node_becomes_routable_changes_its_price_and_leaves() {
     }
 }
 
+/// The bounds are many times what is measured, and still what a market needs.
+#[tokio::test]
+async fn what_happens_is_known_within_a_second() {
+    for transport in TRANSPORTS {
+        let gateway = gateway(transport).await;
+        let started = Instant::now();
+        let node = node(gateway.addresses()).await;
+        until_routable(&gateway, node.peer.peer_id()).await;
+        assert!(started.elapsed() < Duration::from_secs(1), "{transport}: routable after {:?}", started.elapsed());
+        let changed = Instant::now();
+        node.offer.send_replace(offer("m", 77));
+        until(&gateway, |snapshot| snapshot.candidates("m").iter().any(|node| node.offer().ask.input == 77)).await;
+        assert!(changed.elapsed() < Duration::from_secs(1), "{transport}: a price after {:?}", changed.elapsed());
+        node.load.send_replace(Load { running: 3, ..Load::default() });
+        let changed = Instant::now();
+        while gateway.directory().snapshot().candidates("m")[0].stats().load().running != 3 {
+            assert!(changed.elapsed() < Duration::from_secs(1), "{transport}: no load for a second");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_node_that_vanishes_is_out_at_once() {
     for transport in TRANSPORTS {
@@ -129,13 +151,7 @@ async fn a_second_dial_keeps_the_first_connection() {
     let listen = [TCP, QUIC].iter().map(|address| address.parse().unwrap()).collect();
     let config = GatewayPeerConfig { listen, ..GatewayPeerConfig::default() };
     let gateway = GatewayPeer::start(Identity::generate(), config).await.unwrap();
-    let config = NetworkConfig {
-        listen: Vec::new(),
-        mdns: false,
-        max_connections: 8,
-        streams: StreamLimits::default(),
-        protocols: Vec::new(),
-    };
+    let config = NetworkConfig::dialling(StreamLimits::default(), Vec::new());
     let dialler = network::start(&Identity::generate(), config).await.unwrap();
     for address in gateway.addresses().into_iter().map(without_peer) {
         let peer = dialler.network.dial(None, vec![address]).await.unwrap();

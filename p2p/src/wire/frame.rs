@@ -10,6 +10,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::link::{FromListener, FromTeller, ListenerFrame, TellerFrame};
 use super::{FromGateway, FromNode, GatewayFrame, MAX_FRAME, NodeFrame};
 
 const HEADER: usize = 4;
@@ -18,10 +19,10 @@ const HEADER: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
     /// The stream failed.
-    #[error("the control stream broke: {0}")]
+    #[error("the stream broke: {0}")]
     Io(#[from] io::Error),
     /// The stream ended within a frame.
-    #[error("the control stream ended within a frame")]
+    #[error("the stream ended within a frame")]
     Truncated,
     /// A frame is announced that is larger than any may be.
     #[error("a frame of {0} bytes; at most {MAX_FRAME} are taken")]
@@ -63,6 +64,26 @@ impl Content for FromGateway {
 
     fn encode(self) -> Vec<u8> {
         GatewayFrame { content: Some(self) }.encode_to_vec()
+    }
+}
+
+impl Content for FromTeller {
+    fn decode(bytes: Bytes) -> Option<Self> {
+        TellerFrame::decode(bytes).ok()?.content
+    }
+
+    fn encode(self) -> Vec<u8> {
+        TellerFrame { content: Some(self) }.encode_to_vec()
+    }
+}
+
+impl Content for FromListener {
+    fn decode(bytes: Bytes) -> Option<Self> {
+        ListenerFrame::decode(bytes).ok()?.content
+    }
+
+    fn encode(self) -> Vec<u8> {
+        ListenerFrame { content: Some(self) }.encode_to_vec()
     }
 }
 
@@ -222,6 +243,8 @@ mod tests {
         fn any_content_is_taken_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
             let _ = take_frame::<FromGateway>(&mut framed(&bytes));
             let _ = take_frame::<FromNode>(&mut framed(&bytes));
+            let _ = take_frame::<FromTeller>(&mut framed(&bytes));
+            let _ = take_frame::<FromListener>(&mut framed(&bytes));
         }
 
         #[test]

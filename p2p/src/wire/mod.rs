@@ -1,4 +1,4 @@
-//! What is said on the control stream: the messages, their frames, and the signature of an advert.
+//! What is said on the control stream and between gateways: the messages, their frames, and the signature of an advert.
 //!
 //! Protocol buffers, because every language has them and fields can be added without a new protocol name; written by
 //! hand with prost's derive, because a schema file would need a compiler at build time. The field numbers are the
@@ -6,9 +6,13 @@
 
 mod advert;
 mod frame;
+mod link;
 
 pub(crate) use advert::{Advert, read_advert, sign_advert};
 pub(crate) use frame::{FrameError, FrameReader, write_frame};
+pub(crate) use link::{FromListener, FromTeller, LoadOf, LoadsBody, NodeBody, PeerBody};
+
+use crate::offer::Load;
 
 /// The bytes of a frame's content at most.
 pub(crate) const MAX_FRAME: usize = 64 << 10;
@@ -25,6 +29,26 @@ pub(crate) struct SignedAdvert {
     /// Over the domain and the payload.
     #[prost(bytes = "bytes", tag = "3")]
     pub(crate) signature: bytes::Bytes,
+}
+
+impl SignedAdvert {
+    /// A copy that does not hold on to the buffer that this one was read into.
+    pub(crate) fn detached(&self) -> Self {
+        let copy = |bytes: &bytes::Bytes| bytes::Bytes::copy_from_slice(bytes);
+        Self { payload: copy(&self.payload), public_key: copy(&self.public_key), signature: copy(&self.signature) }
+    }
+}
+
+impl From<&LoadBody> for Load {
+    fn from(body: &LoadBody) -> Self {
+        Self {
+            running: body.running,
+            waiting: body.waiting,
+            free_slots: body.free_slots,
+            ttft_ms: body.ttft_ms,
+            tokens_per_second_milli: body.tokens_per_second_milli,
+        }
+    }
 }
 
 /// The content of an advert.

@@ -9,25 +9,37 @@ const FIRST: Duration = Duration::from_millis(100);
 /// After many.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Doubles with each failure, up to five seconds. Half of it is left to chance, so that the nodes of a gateway that
+/// Doubles with each failure, usually up to five seconds. Half of it is left to chance, so that the nodes of a gateway that
 /// restarts do not all come back at the same moment.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
+#[derive(Debug)]
+pub(crate) struct Backoff {
     failures: u32,
+    longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(LONGEST)
+    }
 }
 
 impl Backoff {
-    pub(super) fn reset(&mut self) {
+    /// With another longest wait than five seconds.
+    pub(crate) fn up_to(longest: Duration) -> Self {
+        Self { failures: 0, longest }
+    }
+
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// Failures since the last reset.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
-    pub(super) fn next(&mut self) -> Duration {
-        let wait = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
+    pub(crate) fn next(&mut self) -> Duration {
+        let wait = FIRST.saturating_mul(1 << self.failures.min(10)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         wait.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
