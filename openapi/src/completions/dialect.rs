@@ -80,7 +80,7 @@ impl Dialect for CompletionsDialect {
             let text = self.begin(choice.index);
             if !text.is_empty() {
                 let echo =
-                    TextPiece { index: choice.index, text, finish_reason: None, logprobs: None, stop_reason: None };
+                    TextPiece { index: choice.index, text, finish_reason: None, logprobs: None, stop_reason: None, token_ids: None };
                 frames.push(self.frame(echo)?);
             }
         }

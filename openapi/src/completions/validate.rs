@@ -1,7 +1,7 @@
 //! What types alone cannot refuse.
 
 use super::{CompletionRequest, Prompt};
-use crate::ApiError;
+use crate::{ApiError, relay};
 use crate::chat::MAX_CHOICES;
 
 /// Prompts of one request. Each is an answer at least, so that it is the bound on answers.
@@ -61,6 +61,9 @@ impl CompletionRequest {
         }
         if self.suffix.is_some() {
             return Err(ApiError::invalid("suffix", "`suffix` is not supported. No node fills in between two texts."));
+        }
+        if self.peerway.is_some() {
+            return Err(ApiError::invalid(relay::FIELD, "`peerway` is not supported. It is what gateways say to nodes."));
         }
         if self.max_tokens == Some(0) {
             return Err(ApiError::invalid("max_tokens", "Ask for at least one token."));
