@@ -63,11 +63,13 @@ impl RetryBudget {
 impl Saved {
     /// Adds this much and what time has added.
     fn add(&mut self, more: Millis) {
-        let passed = self.at.elapsed().min(Duration::from_secs(3600));
+        let now = Instant::now();
+        // An hour fills it many times over.
+        let passed = now.duration_since(self.at).min(Duration::from_secs(3600));
         let earned = u64::try_from(passed.as_millis()).unwrap_or(0) * EACH_SECOND / 1000;
-        // Less than a thousandth of a try is left for the next time.
+        // Less than a millisecond is left for the next time.
         if earned > 0 {
-            self.at += passed;
+            self.at = now;
         }
         self.left = (self.left + earned + more).min(MOST);
     }
