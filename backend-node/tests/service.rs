@@ -447,8 +447,10 @@ async fn an_answer_that_is_gone_on_with_anywhere_is_the_same_answer() {
     // Five pieces, the reason, the usage. The limit cuts the last word off.
     assert_eq!((whole.len(), said(&whole).1.as_str()), (7, "a bc "));
     for kept in 0..=5 {
-        let ids: Vec<Value> =
-            whole[..kept].iter().flat_map(|piece| piece["choices"][0]["token_ids"].as_array().unwrap().clone()).collect();
+        let ids: Vec<Value> = whole[..kept]
+            .iter()
+            .flat_map(|piece| piece["choices"][0]["token_ids"].as_array().unwrap().clone())
+            .collect();
         let (thoughts, text) = said(&whole[..kept]);
         let resume = json!({ "resume": { "text": text, "thoughts": thoughts, "token_ids": ids } });
         let rest = ask(&other, resume).await;

@@ -8,13 +8,46 @@ use std::collections::BTreeMap;
 /// One operation. Accounts, holds and requests are small numbers, so that histories collide often.
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
-    Credit { account: usize, amount: i64, reference: u32, memo: u32 },
-    Hold { id: u32, account: usize, least: i64, most: i64, expires_at: i64 },
-    Extend { id: u32, least: i64, most: i64, expires_at: i64 },
-    Renew { id: u32, expires_at: i64 },
-    Capture { id: u32, request: u32, ask: i64, first: Option<(i64, usize)>, fee_bps: i64, operator: usize, at_most: Option<i64>, close: bool },
-    Release { id: u32 },
-    Freeze { account: usize, frozen: bool },
+    Credit {
+        account: usize,
+        amount: i64,
+        reference: u32,
+        memo: u32,
+    },
+    Hold {
+        id: u32,
+        account: usize,
+        least: i64,
+        most: i64,
+        expires_at: i64,
+    },
+    Extend {
+        id: u32,
+        least: i64,
+        most: i64,
+        expires_at: i64,
+    },
+    Renew {
+        id: u32,
+        expires_at: i64,
+    },
+    Capture {
+        id: u32,
+        request: u32,
+        ask: i64,
+        first: Option<(i64, usize)>,
+        fee_bps: i64,
+        operator: usize,
+        at_most: Option<i64>,
+        close: bool,
+    },
+    Release {
+        id: u32,
+    },
+    Freeze {
+        account: usize,
+        frozen: bool,
+    },
     Sweep,
     ReleaseAll,
 }
@@ -187,7 +220,9 @@ impl Oracle {
     }
 
     fn capture(&mut self, op: &Op) -> Result<Answer, Answer> {
-        let Op::Capture { id, request, ask, first, fee_bps, operator: earner, at_most, close } = *op else { unreachable!() };
+        let Op::Capture { id, request, ask, first, fee_bps, operator: earner, at_most, close } = *op else {
+            unreachable!()
+        };
         if let Some(Answer::Captured { total, operator, fee, shortfall, late, .. }) = self.captures.get(&request) {
             let (total, operator, fee, shortfall, late) = (*total, *operator, *fee, *shortfall, *late);
             return Ok(Answer::Captured { total, operator, fee, shortfall, late, repeated: true });

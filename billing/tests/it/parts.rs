@@ -48,7 +48,10 @@ async fn where_the_hold_ends_the_first_to_deliver_are_served_first() {
     taken.charge = after(vec![part_of(30, "bob"), part_of(20, "alice")], &charge_of(50, 1000, "carol"));
     let receipt = bench.ledger.capture(taken).await.unwrap().receipt;
     let parts: Vec<_> = receipt.parts.iter().map(|part| part.earned.as_i64()).collect();
-    assert_eq!((parts.as_slice(), receipt.paid.total, receipt.shortfall), ([30, 10, 0].as_slice(), nanos(40), nanos(70)));
+    assert_eq!(
+        (parts.as_slice(), receipt.paid.total, receipt.shortfall),
+        ([30, 10, 0].as_slice(), nanos(40), nanos(70))
+    );
     bench.verified().await;
 }
 

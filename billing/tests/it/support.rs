@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use peerway_billing::{
     Account, AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, KeyId, KeyPolicy,
-    KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion, Price,
-    Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
+    KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion,
+    Price, Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
 use tempfile::TempDir;
 

@@ -161,7 +161,11 @@ impl NodeAnswer {
     /// An event as a chunk of this answer: one of another model is none.
     fn read_event(&self, event: &[u8]) -> Result<ChatChunk, NodeFault> {
         let chunk = read_event(self.form, event)?;
-        if chunk.model == self.candidate.offer().id { Ok(chunk) } else { Err(NodeFault::OtherModel(quoted(&chunk.model))) }
+        if chunk.model == self.candidate.offer().id {
+            Ok(chunk)
+        } else {
+            Err(NodeFault::OtherModel(quoted(&chunk.model)))
+        }
     }
 
     /// Remembers that this node failed, so that it is left alone for a while.

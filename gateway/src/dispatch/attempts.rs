@@ -111,7 +111,8 @@ impl Attempts {
         }
         let tried = self.tried;
         if self.is_cut {
-            let message = "A node failed, and too many requests had to be tried again of late. You were not charged; try again.";
+            let message =
+                "A node failed, and too many requests had to be tried again of late. You were not charged; try again.";
             return ApiError::new(ErrorKind::NoHealthyNode, message);
         }
         if self.all_busy {

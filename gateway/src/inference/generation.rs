@@ -69,7 +69,8 @@ impl Generation {
         let most = Most { tokens: limit, answers: estimate.choices };
         // A single answer can be gone on with, where its tokens are known.
         let added = ForNode { token_ids: most.answers == 1, resume: None };
-        let body = ask.work.for_nodes(limit, added).map_err(|cause| internal("a request could not be written", &cause))?;
+        let body =
+            ask.work.for_nodes(limit, added).map_err(|cause| internal("a request could not be written", &cause))?;
         let first_token = Duration::from_secs(config.first_token_timeout_s);
         let asking = Asking { form: ask.work.form(), most, body, first_token };
         let gateway_time = caller.came.elapsed();

@@ -100,7 +100,8 @@ impl Sought {
         let directory = self.gateway.peers.directory();
         let snapshot = directory.snapshot();
         let fits = |candidate: &&Candidate| {
-            (left.delivered.is_none() || is_twin(&left.failed, candidate)) && left.cover.reaches(&asking_price(candidate))
+            (left.delivered.is_none() || is_twin(&left.failed, candidate))
+                && left.cover.reaches(&asking_price(candidate))
         };
         let candidates: Vec<Candidate> =
             snapshot.candidates(&self.model.card.id).iter().filter(fits).cloned().collect();

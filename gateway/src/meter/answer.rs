@@ -10,7 +10,9 @@ use peerway_openapi::usage::Usage;
 use peerway_openapi::{ApiError, ErrorKind};
 use tracing::{info, warn};
 
-use super::{AnswerCount, Bill, Counted, HandOver, NoSuccessor, Seller, Sold, Standing, Successor, Successors, Transcript};
+use super::{
+    AnswerCount, Bill, Counted, HandOver, NoSuccessor, Seller, Sold, Standing, Successor, Successors, Transcript,
+};
 use crate::dispatch::{Most, NodeAnswer, NodeFault};
 use crate::layers::RequestId;
 

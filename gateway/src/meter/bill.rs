@@ -134,13 +134,7 @@ impl Bill {
     /// is what the last node says; None where it did not come to say. Nothing delivered costs nothing. The prompt is paid
     /// once, to the last that delivered: a node that dies in mid-answer loses it, so that dying is no business. Returns what
     /// the caller is told.
-    pub fn settle(
-        &mut self,
-        mut sold: Vec<Sold>,
-        last: Sold,
-        claimed: Option<&Usage>,
-        outcome: Outcome,
-    ) -> Usage {
+    pub fn settle(&mut self, mut sold: Vec<Sold>, last: Sold, claimed: Option<&Usage>, outcome: Outcome) -> Usage {
         // A node that went on and delivered nothing is not the last that delivered.
         let (Sold { seller, counted }, claimed) = match sold.pop_if(|_| last.counted.most == 0) {
             Some(before) => (before, None),

@@ -195,7 +195,8 @@ impl MistralEngine {
         let turn = self.turns.next().await;
         self.prefix.make_room(&self.runner).await;
         let prompt_tokens = self.measure(&translated.prompt).await?;
-        let Translated { prompt, sampling, chooser, shape, stops, wants_logprobs, limit, most_calls, added } = translated;
+        let Translated { prompt, sampling, chooser, shape, stops, wants_logprobs, limit, most_calls, added } =
+            translated;
         let shape_field = shape.as_ref().map(|shape| shape.field().to_owned());
         let limit = limit.min(self.context - prompt_tokens);
         // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
@@ -210,9 +211,7 @@ impl MistralEngine {
             Some(_) if shape.is_some() || tools.is_some() || self.follows.thinking.thinks => {
                 return Err(resume::refused("Answers with a shape, tools or thoughts are not gone on with."));
             }
-            Some(delivered) => {
-                Some(resume::seam(delivered, &self.vocabulary, matches!(prompt, Prompt::Chat(_)))?)
-            }
+            Some(delivered) => Some(resume::seam(delivered, &self.vocabulary, matches!(prompt, Prompt::Chat(_)))?),
         };
         if wants_logprobs && seam.as_ref().is_some_and(|seam| !seam.held.is_empty()) {
             return Err(resume::refused("Log probabilities of tokens that were held back are not known."));

@@ -251,7 +251,11 @@ impl Run {
                 self.stage = Stage::Over;
                 self.counters.send_modify(|counters| counters.served += 1);
                 let claim = |tokens: u64| tokens.saturating_mul(self.script.claim_factor);
-                let usage = Usage::of_tokens(claim(self.prompt_tokens), 0, claim(u64::from(self.said.saturating_sub(self.resumed))));
+                let usage = Usage::of_tokens(
+                    claim(self.prompt_tokens),
+                    0,
+                    claim(u64::from(self.said.saturating_sub(self.resumed))),
+                );
                 Some((Ok(self.stamp.usage(usage)), self))
             }
             Stage::Over => None,

@@ -71,7 +71,9 @@ impl Plan {
                     text.push_str(piece.content.as_deref().unwrap_or_default());
                     thoughts.push_str(piece.reasoning_content.as_deref().unwrap_or_default());
                 }
-                Some(piece) if piece.tool_calls.is_some() => return refuse("A call that has begun cannot be gone on with."),
+                Some(piece) if piece.tool_calls.is_some() => {
+                    return refuse("A call that has begun cannot be gone on with.");
+                }
                 _ => return refuse("These are not the tokens of this answer."),
             }
         }

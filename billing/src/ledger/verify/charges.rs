@@ -58,9 +58,8 @@ fn due(
         return Err("its node, operator and price are not those of its last part".to_owned());
     }
     // What nodes claim stops at the most that fits, and so does its sum.
-    let sum = |of: fn(&PartRow) -> i64| {
-        parts.iter().map(|part| i128::from(of(part))).sum::<i128>().min(i128::from(i64::MAX))
-    };
+    let sum =
+        |of: fn(&PartRow) -> i64| parts.iter().map(|part| i128::from(of(part))).sum::<i128>().min(i128::from(i64::MAX));
     let columns = [
         ("prompt", charge.prompt, sum(|part| part.prompt)),
         ("cached", charge.cached, sum(|part| part.cached)),
