@@ -425,3 +425,58 @@ async fn pictures_and_recordings_reach_only_a_model_that_takes_them() {
     let whole: Value = both.ask("", &message).await.json().await.unwrap();
     assert_eq!(whole["choices"][0]["message"]["content"], "image of 4 bytes, audio of 3 bytes");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_gone_on_with_anywhere_is_the_same_answer() {
+    let (one, other) = (node(2, 2).await, node(2, 2).await);
+    let words = "[[think=2]][[say=a bc  d]] go on";
+    let ask = async |node: &Node, peerway: Value| {
+        let change = json!({ "stream": true, "max_tokens": 5, "peerway": peerway,
+            "stream_options": { "include_usage": true } });
+        let told = events(node.ask(words, &change).await).await;
+        assert_eq!(told.last().map(String::as_str), Some("[DONE]"));
+        told[..told.len() - 1].iter().map(|event| serde_json::from_str(event).unwrap()).collect::<Vec<Value>>()
+    };
+    let said = |pieces: &[Value]| {
+        let text = |field: &str| -> String {
+            pieces.iter().filter_map(|piece| piece["choices"][0]["delta"][field].as_str()).collect()
+        };
+        (text("reasoning_content"), text("content"))
+    };
+    let whole = ask(&one, json!({ "token_ids": true })).await;
+    // Five pieces, the reason, the usage. The limit cuts the last word off.
+    assert_eq!((whole.len(), said(&whole).1.as_str()), (7, "a bc "));
+    for kept in 0..=5 {
+        let ids: Vec<Value> = whole[..kept]
+            .iter()
+            .flat_map(|piece| piece["choices"][0]["token_ids"].as_array().unwrap().clone())
+            .collect();
+        let (thoughts, text) = said(&whole[..kept]);
+        let resume = json!({ "resume": { "text": text, "thoughts": thoughts, "token_ids": ids } });
+        let rest = ask(&other, resume).await;
+        let (more_thoughts, more) = said(&rest);
+        assert_eq!((thoughts + &more_thoughts, text + &more), said(&whole), "after {kept}");
+        assert_eq!(rest[rest.len() - 2]["choices"][0]["finish_reason"], "length", "after {kept}");
+        assert_eq!(rest.last().unwrap()["usage"]["completion_tokens"], 5 - kept, "after {kept}");
+        let roles = rest.iter().filter(|piece| piece["choices"][0]["delta"]["role"].is_string()).count();
+        assert_eq!(roles, usize::from(kept == 0), "after {kept}");
+        // Who did not ask is not told.
+        assert!(rest.iter().all(|piece| piece["choices"][0].get("token_ids").is_none()));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_gone_on_with_is_refused() {
+    let node = node(1, 0).await;
+    let refused = async |words: &str, change: Value| {
+        let (status, error) = error(node.ask(words, &change).await).await;
+        assert_eq!((status, error["param"].as_str()), (400, Some("peerway.resume")), "{words} {change} {error}");
+    };
+    let resume = |text: &str, ids: &[u32]| json!({ "peerway": { "resume": { "text": text, "token_ids": ids } } });
+    refused("[[say=a b]]", resume("x", &[0])).await;
+    refused("[[say=a b]]", resume("a", &[1])).await;
+    refused("[[say=a b]]", resume("a b c", &[0, 1, 2])).await;
+    refused("[[tool=f:{}]]", resume("", &[0])).await;
+    let two = json!({ "n": 2, "peerway": { "resume": { "text": "a", "token_ids": [0] } } });
+    refused("[[say=a b]]", two).await;
+}

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Authenticator;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
+use crate::dispatch::RetryBudget;
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub limits: RateLimits,
     /// The network of nodes.
     pub peers: GatewayPeer,
+    /// How much may be tried again.
+    pub retries: Arc<RetryBudget>,
     /// Requests that have names of their own, and their answers.
     pub shelf: Arc<Shelf>,
     /// Responses that are kept.

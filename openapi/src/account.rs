@@ -88,4 +88,21 @@ pub struct Generation {
     pub native_tokens_completion: u64,
     /// Prompt tokens that the node had cached.
     pub native_tokens_cached: u64,
+    /// What each node delivered, in their order, where one went on with what another had begun. `provider_name` is then the
+    /// last of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<GenerationPart>,
+}
+
+/// What one of several nodes delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GenerationPart {
+    /// The node.
+    pub provider_name: String,
+    /// What it got.
+    pub upstream_inference_cost: f64,
+    /// Prompt tokens billed: all of them in the last part.
+    pub tokens_prompt: u64,
+    /// Generated tokens billed.
+    pub tokens_completion: u64,
 }

@@ -20,6 +20,7 @@ pub mod messages;
 pub mod models;
 pub mod parse;
 pub mod present;
+pub mod relay;
 pub mod responses;
 mod schema;
 pub mod sse;

@@ -14,7 +14,7 @@ const MAX_HASH: usize = 128;
 /// Bytes of operator, region, engine and quantization.
 const MAX_NAME: usize = 64;
 /// Capabilities of one model.
-const MAX_CAPABILITIES: usize = 12;
+const MAX_CAPABILITIES: usize = 16;
 /// Bytes of a capability.
 const MAX_CAPABILITY: usize = 32;
 /// Requests that a node may claim to run at a time.
@@ -227,7 +227,7 @@ pub(crate) mod tests {
         assert_eq!(broken(|o| o.models[0].context_length = 0), "models[0].context_length");
         assert_eq!(broken(|o| o.models[0].ask.input = -1), "models[0].ask.input");
         assert_eq!(broken(|o| o.models[0].ask.output = 21), "models[0].ask.output");
-        assert_eq!(broken(|o| o.models[0].capabilities = vec!["x".into(); 13]), "models[0].capabilities");
+        assert_eq!(broken(|o| o.models[0].capabilities = vec!["x".into(); 17]), "models[0].capabilities");
         assert_eq!(broken(|o| o.models[0].capabilities = vec![String::new()]), "models[0].capabilities");
     }
 }

@@ -99,6 +99,7 @@ impl Asked {
                     seed: seeded(request.seed, index % each),
                     response_format: request.response_format.clone(),
                     suffix: None,
+                    peerway: request.peerway.clone(),
                 }
                 .into()
             }

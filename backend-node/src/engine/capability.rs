@@ -1,7 +1,7 @@
 //! What some engines can do and others cannot.
 //!
 //! Most names are those of the request's fields that an engine follows; the rest say which kinds of requests it takes. An
-//! advert has room for a dozen of them, so what every engine follows is not advertised.
+//! advert has room for some of them, so what every engine follows is not advertised.
 
 /// What every engine follows that makes text.
 pub const USUAL: [&str; 8] = [
@@ -30,6 +30,9 @@ pub const COMPLETIONS: &str = "completions";
 /// `POST /v1/embeddings`, and no chat.
 pub const EMBEDDINGS: &str = "embeddings";
 
+/// Goes on with an answer that another node with the same weights began; see [`peerway_openapi::relay`].
+pub const RESUME: &str = "resume";
+
 /// What a usual server follows, and mistral.rs too.
 pub const ALL: [&str; 9] =
     [TOOLS, RESPONSE_FORMAT, COMPLETIONS, "logprobs", "logit_bias", "seed", "top_k", "min_p", "repetition_penalty"];
@@ -40,7 +43,7 @@ pub const DECLARABLE: [&str; 3] = [IMAGE_INPUT, AUDIO_INPUT, REASONING_EFFORT];
 /// Whether a name is that of a request's field.
 #[must_use]
 pub fn is_parameter(name: &str) -> bool {
-    !matches!(name, IMAGE_INPUT | AUDIO_INPUT | COMPLETIONS | EMBEDDINGS)
+    !matches!(name, IMAGE_INPUT | AUDIO_INPUT | COMPLETIONS | EMBEDDINGS | RESUME)
 }
 
 #[cfg(test)]
@@ -57,7 +60,7 @@ mod tests {
             context_length: 1,
             quantization: String::new(),
             weights_hash: String::new(),
-            capabilities: ALL.into_iter().chain(DECLARABLE).map(str::to_owned).collect(),
+            capabilities: ALL.into_iter().chain(DECLARABLE).chain([RESUME]).map(str::to_owned).collect(),
         };
         let offer = Offer { slots: 1, models: vec![model], ..Offer::default() };
         assert_eq!(offer.check(0), Ok(()));

@@ -6,6 +6,7 @@
 
 mod answer;
 mod body;
+mod relay;
 mod reply;
 
 use std::pin::Pin;
@@ -92,8 +93,10 @@ impl NodeService {
         B: Body<Data = Bytes> + Send,
         B::Error: std::fmt::Display,
     {
-        let request: ChatRequest = parse::json(&body::read(body, self.limits).await?)?;
+        let mut request: ChatRequest = parse::json(&body::read(body, self.limits).await?)?;
+        let added = request.peerway.take();
         request.validate()?;
+        request.peerway = relay::taken(added, self.engine.as_ref(), &request.model, request.choices())?;
         answer::answer(self.engine.as_ref(), request.into()).await
     }
 
@@ -102,8 +105,10 @@ impl NodeService {
         B: Body<Data = Bytes> + Send,
         B::Error: std::fmt::Display,
     {
-        let request: CompletionRequest = parse::json(&body::read(body, self.limits).await?)?;
+        let mut request: CompletionRequest = parse::json(&body::read(body, self.limits).await?)?;
+        let added = request.peerway.take();
         request.validate()?;
+        request.peerway = relay::taken(added, self.engine.as_ref(), &request.model, request.choices())?;
         if request.is_echo() {
             return Err(ApiError::invalid("echo", "A node does not echo prompts; its gateway does."));
         }

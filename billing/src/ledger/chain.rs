@@ -7,7 +7,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::rows::{ChargeRow, EntryRow, TransferRow};
+use super::rows::{ChargeRow, EntryRow, PartRow, TransferRow};
 
 /// What the first transfer is chained to.
 pub(crate) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -48,7 +48,12 @@ impl Canonical {
 }
 
 /// The hash that belongs into `transfer.hash`; that field itself is not looked at.
-pub(crate) fn link(transfer: &TransferRow, entries: &[EntryRow], charge: Option<&ChargeRow>) -> String {
+pub(crate) fn link(
+    transfer: &TransferRow,
+    entries: &[EntryRow],
+    charge: Option<&ChargeRow>,
+    parts: &[PartRow],
+) -> String {
     let TransferRow { seq, kind, reference, memo, created_at, prev_hash, hash: _, audit_account, audit } = transfer;
     let mut canonical = Canonical(Sha256::new());
     canonical.text(DOMAIN);
@@ -71,6 +76,7 @@ pub(crate) fn link(transfer: &TransferRow, entries: &[EntryRow], charge: Option<
     }
     canonical.added("audit_account", audit_account.as_deref());
     canonical.added("audit", audit.as_deref());
+    add_parts(&mut canonical, parts);
     hex::encode(canonical.0.finalize())
 }
 
@@ -131,4 +137,50 @@ fn add_charge(canonical: &mut Canonical, charge: &ChargeRow) {
         canonical.number(*number);
     }
     canonical.added("token_id", token_id.as_deref());
+}
+
+/// The parts of a charge, as a column of a later schema: only where there are any.
+fn add_parts(canonical: &mut Canonical, parts: &[PartRow]) {
+    if parts.is_empty() {
+        return;
+    }
+    canonical.text("parts");
+    canonical.number(i64::try_from(parts.len()).unwrap_or(i64::MAX));
+    for row in parts {
+        let PartRow {
+            transfer,
+            part,
+            node,
+            operator,
+            price_input,
+            price_cached,
+            price_output,
+            prompt,
+            cached,
+            completion,
+            claimed_prompt,
+            claimed_cached,
+            claimed_completion,
+            earned,
+        } = row;
+        canonical.text(node);
+        canonical.text(operator);
+        let numbers = [
+            transfer,
+            part,
+            price_input,
+            price_cached,
+            price_output,
+            prompt,
+            cached,
+            completion,
+            claimed_prompt,
+            claimed_cached,
+            claimed_completion,
+            earned,
+        ];
+        for number in numbers {
+            canonical.number(*number);
+        }
+    }
 }

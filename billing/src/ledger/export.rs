@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{Connection, SqliteConnection};
 
 use super::api::Ledger;
-use super::rows::{ChargeRow, EntryRow, TransferRow};
+use super::rows::{ChargeRow, EntryRow, PartRow, TransferRow};
 use crate::error::LedgerError;
 
 /// Transfers read at a time: bounds the memory of a walk.
@@ -20,6 +20,9 @@ pub(super) struct Posting {
     pub(super) transfer: TransferRow,
     pub(super) entries: Vec<EntryRow>,
     pub(super) charge: Option<ChargeRow>,
+    /// The parts of the charge, where several nodes delivered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) parts: Vec<PartRow>,
 }
 
 /// A stretch of the log, and rows of that stretch that belong to no transfer.
@@ -27,6 +30,7 @@ pub(super) struct Page {
     pub(super) postings: Vec<Posting>,
     pub(super) stray_entries: Vec<EntryRow>,
     pub(super) stray_charges: Vec<ChargeRow>,
+    pub(super) stray_parts: Vec<PartRow>,
 }
 
 /// The next [`PAGE`] transfers after `after`. A shorter page is the last, and looks for strays to the very end.
@@ -49,14 +53,20 @@ pub(super) async fn page(connection: &mut SqliteConnection, after: i64) -> Resul
             .bind(last)
             .fetch_all(&mut *connection)
             .await?;
+    let parts: Vec<PartRow> =
+        sqlx::query_as("SELECT * FROM charge_parts WHERE transfer > ?1 AND transfer <= ?2 ORDER BY transfer, part")
+            .bind(after)
+            .bind(last)
+            .fetch_all(&mut *connection)
+            .await?;
 
     let mut place = HashMap::with_capacity(transfers.len());
     let mut postings = Vec::with_capacity(transfers.len());
     for transfer in transfers {
         place.insert(transfer.seq, postings.len());
-        postings.push(Posting { transfer, entries: Vec::new(), charge: None });
+        postings.push(Posting { transfer, entries: Vec::new(), charge: None, parts: Vec::new() });
     }
-    let (mut stray_entries, mut stray_charges) = (Vec::new(), Vec::new());
+    let (mut stray_entries, mut stray_charges, mut stray_parts) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
         match place.get(&entry.transfer) {
             Some(&index) => postings[index].entries.push(entry),
@@ -69,7 +79,13 @@ pub(super) async fn page(connection: &mut SqliteConnection, after: i64) -> Resul
             None => stray_charges.push(charge),
         }
     }
-    Ok(Page { postings, stray_entries, stray_charges })
+    for part in parts {
+        match place.get(&part.transfer) {
+            Some(&index) => postings[index].parts.push(part),
+            None => stray_parts.push(part),
+        }
+    }
+    Ok(Page { postings, stray_entries, stray_charges, stray_parts })
 }
 
 /// Why an export stopped.

@@ -39,6 +39,6 @@ pub use export::ExportError;
 pub use open::LedgerOptions;
 pub use types::{
     Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
-    Credited, Extend, Granted, Head, Hold, HoldState, KeyUsage, NewHold, Outcome, Receipt, Totals,
+    Credited, Extend, Granted, Head, Hold, HoldState, KeyUsage, NewHold, Outcome, Part, Receipt, ReceiptPart, Totals,
 };
 pub use verify::{Check, Finding, VerifyReport};

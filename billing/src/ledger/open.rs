@@ -16,10 +16,13 @@ use crate::error::OpenError;
 const APPLICATION_ID: i64 = 0x5057_4c47;
 
 /// One script per schema version, oldest first. Never edited once released.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../migrations/0001_ledger.sql"), include_str!("../../migrations/0002_access.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/0001_ledger.sql"),
+    include_str!("../../migrations/0002_access.sql"),
+    include_str!("../../migrations/0003_parts.sql"),
+];
 
-/// Prepared statements that stay prepared: seven sizes of insert for seven tables, and the questions.
+/// Prepared statements that stay prepared: seven sizes of insert for eight tables, and the questions.
 const STATEMENTS: usize = 128;
 
 /// How a ledger is opened; the default is right for everything but tests and benchmarks.

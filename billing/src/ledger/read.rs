@@ -1,10 +1,12 @@
 //! Questions that change nothing. They read committed state, beside the writer.
 
+use std::collections::HashMap;
+
 use sqlx::SqliteConnection;
 
 use super::api::Ledger;
 use super::chain::GENESIS;
-use super::rows::{AccountRow, ChargeRow, HoldRow};
+use super::rows::{AccountRow, ChargeRow, HoldRow, PartRow};
 use super::types::{Account, Head, Hold, Receipt};
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, RequestId};
@@ -36,6 +38,35 @@ pub(super) async fn head(connection: &mut SqliteConnection) -> Result<Head, Ledg
         sqlx::query_as("SELECT seq, hash FROM transfers ORDER BY seq DESC LIMIT 1").fetch_optional(connection).await?;
     let (seq, hash) = newest.unwrap_or_else(|| (0, GENESIS.to_owned()));
     Ok(Head { seq, hash })
+}
+
+/// The parts of those charges that have some, by their transfer.
+pub(super) async fn parts_of(
+    connection: &mut SqliteConnection,
+    charges: &[ChargeRow],
+) -> Result<HashMap<i64, Vec<PartRow>>, LedgerError> {
+    let mut parts: HashMap<i64, Vec<PartRow>> = HashMap::new();
+    if charges.is_empty() {
+        return Ok(parts);
+    }
+    let transfers: Vec<i64> = charges.iter().map(|charge| charge.transfer).collect();
+    let rows: Vec<PartRow> = sqlx::query_as(
+        "SELECT * FROM charge_parts WHERE transfer IN (SELECT value FROM json_each(?1)) ORDER BY transfer, part",
+    )
+    .bind(serde_json::to_string(&transfers)?)
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        parts.entry(row.transfer).or_default().push(row);
+    }
+    Ok(parts)
+}
+
+/// Charges as receipts, with their parts.
+async fn receipts(connection: &mut SqliteConnection, charges: &[ChargeRow]) -> Result<Vec<Receipt>, LedgerError> {
+    let parts = parts_of(connection, charges).await?;
+    let of = |charge: &ChargeRow| charge.to_receipt(parts.get(&charge.transfer).map_or(&[], Vec::as_slice));
+    charges.iter().map(of).collect()
 }
 
 impl Ledger {
@@ -93,11 +124,13 @@ impl Ledger {
     /// # Errors
     /// No such charge, or the database's failure.
     pub async fn charge(&self, request: &RequestId) -> Result<Receipt, LedgerError> {
-        let row: Option<ChargeRow> = sqlx::query_as("SELECT * FROM charges WHERE request_id = ?1")
+        let mut connection = self.readers().acquire().await?;
+        let rows: Vec<ChargeRow> = sqlx::query_as("SELECT * FROM charges WHERE request_id = ?1")
             .bind(request.as_str())
-            .fetch_optional(self.readers())
+            .fetch_all(&mut *connection)
             .await?;
-        row.ok_or_else(|| LedgerError::not_found("charge", request))?.to_receipt()
+        let receipt = receipts(&mut connection, &rows).await?.pop();
+        receipt.ok_or_else(|| LedgerError::not_found("charge", request))
     }
 
     /// The newest receipts of an account, newest first, `limit` of them (10 000 at most).
@@ -105,12 +138,13 @@ impl Ledger {
     /// # Errors
     /// The database's failure. An unknown account has no receipts.
     pub async fn charges(&self, account: &AccountId, limit: u32) -> Result<Vec<Receipt>, LedgerError> {
+        let mut connection = self.readers().acquire().await?;
         let rows: Vec<ChargeRow> =
             sqlx::query_as("SELECT * FROM charges WHERE account = ?1 ORDER BY transfer DESC LIMIT ?2")
                 .bind(account.as_str())
                 .bind(limit.min(MOST))
-                .fetch_all(self.readers())
+                .fetch_all(&mut *connection)
                 .await?;
-        rows.iter().map(ChargeRow::to_receipt).collect()
+        receipts(&mut connection, &rows).await
     }
 }

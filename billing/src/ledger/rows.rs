@@ -5,7 +5,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt};
+use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt, ReceiptPart};
 use crate::access::{Member, Role};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -79,6 +79,25 @@ pub(crate) struct ChargeRow {
     pub(crate) created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_id: Option<String>,
+}
+
+/// One node's part of a charge, where several delivered.
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+pub(crate) struct PartRow {
+    pub(crate) transfer: i64,
+    pub(crate) part: i64,
+    pub(crate) node: String,
+    pub(crate) operator: String,
+    pub(crate) price_input: i64,
+    pub(crate) price_cached: i64,
+    pub(crate) price_output: i64,
+    pub(crate) prompt: i64,
+    pub(crate) cached: i64,
+    pub(crate) completion: i64,
+    pub(crate) claimed_prompt: i64,
+    pub(crate) claimed_cached: i64,
+    pub(crate) claimed_completion: i64,
+    pub(crate) earned: i64,
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -209,17 +228,14 @@ impl MemberRow {
 impl ChargeRow {
     /// Price, fee and billed tokens, where they are possible ones.
     pub(crate) fn terms(&self) -> Option<(Price, FeeBps, TokenCount)> {
-        let price = Price {
-            input: PerMillion::new(self.price_input)?,
-            cached_input: PerMillion::new(self.price_cached)?,
-            output: PerMillion::new(self.price_output)?,
-        };
+        let price = price(self.price_input, self.price_cached, self.price_output)?;
         let fee = FeeBps::new(u32::try_from(self.fee_bps).ok()?).ok()?;
         Some((price, fee, tokens(self.prompt, self.cached, self.completion)?))
     }
 
-    pub(crate) fn to_receipt(&self) -> Result<Receipt, LedgerError> {
+    pub(crate) fn to_receipt(&self, parts: &[PartRow]) -> Result<Receipt, LedgerError> {
         let bad = || corrupt("charge", &self.request_id);
+        let parts = parts.iter().map(|part| part.to_receipt().ok_or_else(bad)).collect::<Result<_, _>>()?;
         let (price, fee, billed) = self.terms().ok_or_else(bad)?;
         Ok(Receipt {
             request: RequestId::stored(self.request_id.clone()),
@@ -240,8 +256,34 @@ impl ChargeRow {
             shortfall: Nanos::new(self.shortfall),
             outcome: Outcome::from_word(&self.outcome).ok_or_else(bad)?,
             created_at: Timestamp::from_millis(self.created_at),
+            parts,
         })
     }
+}
+
+impl PartRow {
+    /// Price and billed tokens, where they are possible ones.
+    pub(crate) fn terms(&self) -> Option<(Price, TokenCount)> {
+        let price = price(self.price_input, self.price_cached, self.price_output)?;
+        Some((price, tokens(self.prompt, self.cached, self.completion)?))
+    }
+
+    fn to_receipt(&self) -> Option<ReceiptPart> {
+        let (price, billed) = self.terms()?;
+        Some(ReceiptPart {
+            node: self.node.clone(),
+            operator: OperatorId::stored(self.operator.clone()),
+            price,
+            billed,
+            claimed: tokens(self.claimed_prompt, self.claimed_cached, self.claimed_completion)?,
+            earned: Nanos::new(self.earned),
+        })
+    }
+}
+
+fn price(input: i64, cached_input: i64, output: i64) -> Option<Price> {
+    let part = PerMillion::new;
+    Some(Price { input: part(input)?, cached_input: part(cached_input)?, output: part(output)? })
 }
 
 fn tokens(prompt: i64, cached: i64, completion: i64) -> Option<TokenCount> {

@@ -11,5 +11,6 @@ mod tokens;
 
 pub use nanos::{AmountParseError, Nanos, Overflow};
 pub use price::{PerMillion, Price};
-pub use split::{FeeBps, FeeTooHigh, Split, affordable_completion, charge};
+pub(crate) use split::limited_shares;
+pub use split::{FeeBps, FeeTooHigh, Split, affordable_completion, charge, charge_parts};
 pub use tokens::TokenCount;

@@ -88,11 +88,41 @@ impl Split {
 /// # Errors
 /// When the amount does not fit.
 pub fn charge(price: &Price, tokens: TokenCount, fee: FeeBps) -> Result<Split, Overflow> {
-    let sum = millionths(price, tokens);
+    charge_parts([(price, tokens)], fee).map(|(split, _)| split)
+}
+
+/// What several sellers' parts of one request cost together, each at its own price, and what of it each earns. The sum is
+/// rounded up once, as that of one part is: each seller earns what the sum grows by with its part, so that what all earn is
+/// exactly the split's operator's part, and each is within a nano-USD of its own exact sum.
+///
+/// # Errors
+/// When the amount does not fit.
+pub fn charge_parts<'a>(
+    parts: impl IntoIterator<Item = (&'a Price, TokenCount)>,
+    fee: FeeBps,
+) -> Result<(Split, Vec<Nanos>), Overflow> {
+    let (mut sum, mut operator, mut earned) = (0_i128, Nanos::ZERO, Vec::new());
+    for (price, tokens) in parts {
+        sum = sum.checked_add(millionths(price, tokens)).ok_or(Overflow)?;
+        let grown = rounded_up(sum, PRICED_TOKENS)?;
+        earned.push(grown.checked_sub(operator)?);
+        operator = grown;
+    }
     let gross = sum.checked_mul(fee.gross()).ok_or(Overflow)?;
-    let operator = rounded_up(sum, PRICED_TOKENS)?;
     let total = rounded_up(gross, PRICED_TOKENS * WHOLE_BPS)?;
-    Ok(Split { total, operator, fee: total.checked_sub(operator)? })
+    Ok((Split { total, operator, fee: total.checked_sub(operator)? }, earned))
+}
+
+/// What each seller gets where `operator` is all there is for them: the first to deliver are served first.
+#[must_use]
+pub(crate) fn limited_shares(earned: &[Nanos], operator: Nanos) -> Vec<Nanos> {
+    let mut left = operator;
+    let take = |share: &Nanos| {
+        let got = (*share).min(left);
+        left = left.minus_or_zero(got);
+        got
+    };
+    earned.iter().map(take).collect()
 }
 
 /// How many completion tokens `amount` pays for after the prompt (`tokens.completion()` is not looked at).

@@ -57,6 +57,16 @@ impl TokenCount {
         self.completion
     }
 
+    /// Both together, each kind stopping at the most that fits.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self::new(
+            self.prompt.saturating_add(other.prompt),
+            self.cached.saturating_add(other.cached),
+            self.completion.saturating_add(other.completion),
+        )
+    }
+
     /// What may be billed when a node claims `self` and the gateway counted `counted`: the smaller number of
     /// prompt and completion tokens. Only the node can know what its cache held, so cached tokens are the
     /// node's, as far as the billed prompt goes.

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::oracle::{self, Answer, Op, Oracle};
-use crate::support::{Bench, charge_of, grant, nanos, owner};
+use crate::support::{Bench, after, charge_of, grant, nanos, owner, part_of};
 
 const CUSTOMERS: usize = 3;
 const OPERATORS: usize = 2;
@@ -37,6 +37,7 @@ fn random_op(rng: &mut StdRng, now: i64) -> Op {
             id,
             request: rng.random_range(0..40),
             ask: rng.random_range(0..500),
+            first: rng.random_bool(0.3).then(|| (rng.random_range(1..200), rng.random_range(0..OPERATORS))),
             fee_bps: rng.random_range(0..2000),
             operator: rng.random_range(0..OPERATORS),
             at_most: rng.random_bool(0.3).then(|| rng.random_range(0..300)),
@@ -79,11 +80,15 @@ async fn perform(ledger: Ledger, customers: Vec<AccountId>, op: Op) -> Result<An
         Op::Renew { id, expires_at } => {
             Answer::Renewed(ledger.renew(vec![hold_id(id)], at(expires_at)).await?.is_empty())
         }
-        Op::Capture { id, request, ask, fee_bps, operator, at_most, close } => {
+        Op::Capture { id, request, ask, first, fee_bps, operator, at_most, close } => {
+            let first = first.map(|(ask, operator)| part_of(ask, &format!("op{operator}")));
             let capture = Capture {
                 hold: hold_id(id),
                 request: RequestId::new(format!("request-{request}")).unwrap(),
-                charge: charge_of(ask, u32::try_from(fee_bps).unwrap(), &format!("op{operator}")),
+                charge: after(
+                    first.into_iter().collect(),
+                    &charge_of(ask, u32::try_from(fee_bps).unwrap(), &format!("op{operator}")),
+                ),
                 at_most: at_most.map(nanos),
                 close,
             };

@@ -12,6 +12,7 @@ mod members;
 mod money;
 mod opening;
 mod oracle;
+mod parts;
 mod support;
 mod tamper;
 mod till;

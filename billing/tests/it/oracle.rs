@@ -8,13 +8,46 @@ use std::collections::BTreeMap;
 /// One operation. Accounts, holds and requests are small numbers, so that histories collide often.
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
-    Credit { account: usize, amount: i64, reference: u32, memo: u32 },
-    Hold { id: u32, account: usize, least: i64, most: i64, expires_at: i64 },
-    Extend { id: u32, least: i64, most: i64, expires_at: i64 },
-    Renew { id: u32, expires_at: i64 },
-    Capture { id: u32, request: u32, ask: i64, fee_bps: i64, operator: usize, at_most: Option<i64>, close: bool },
-    Release { id: u32 },
-    Freeze { account: usize, frozen: bool },
+    Credit {
+        account: usize,
+        amount: i64,
+        reference: u32,
+        memo: u32,
+    },
+    Hold {
+        id: u32,
+        account: usize,
+        least: i64,
+        most: i64,
+        expires_at: i64,
+    },
+    Extend {
+        id: u32,
+        least: i64,
+        most: i64,
+        expires_at: i64,
+    },
+    Renew {
+        id: u32,
+        expires_at: i64,
+    },
+    Capture {
+        id: u32,
+        request: u32,
+        ask: i64,
+        first: Option<(i64, usize)>,
+        fee_bps: i64,
+        operator: usize,
+        at_most: Option<i64>,
+        close: bool,
+    },
+    Release {
+        id: u32,
+    },
+    Freeze {
+        account: usize,
+        frozen: bool,
+    },
     Sweep,
     ReleaseAll,
 }
@@ -187,7 +220,9 @@ impl Oracle {
     }
 
     fn capture(&mut self, op: &Op) -> Result<Answer, Answer> {
-        let Op::Capture { id, request, ask, fee_bps, operator: earner, at_most, close } = *op else { unreachable!() };
+        let Op::Capture { id, request, ask, first, fee_bps, operator: earner, at_most, close } = *op else {
+            unreachable!()
+        };
         if let Some(Answer::Captured { total, operator, fee, shortfall, late, .. }) = self.captures.get(&request) {
             let (total, operator, fee, shortfall, late) = (*total, *operator, *fee, *shortfall, *late);
             return Ok(Answer::Captured { total, operator, fee, shortfall, late, repeated: true });
@@ -195,11 +230,15 @@ impl Oracle {
         let hold = self.holds.get(&id).cloned().ok_or(Answer::Refused("not found"))?;
         let late = !self.open(&hold);
         let there = if late { self.available(hold.account) } else { hold.amount - hold.captured };
+        // Another node delivered before, and is served first.
+        let (first_ask, first_earner) = first.unwrap_or((0, earner));
+        let ask = ask + first_ask;
         let due = (ask * (10_000 + fee_bps) + 9_999) / 10_000;
         let total = due.min(there).min(at_most.unwrap_or(i64::MAX));
         let earned = ask.min(total);
         self.entries.push((customer(hold.account), -total));
-        self.entries.push((operator(earner), earned));
+        self.entries.push((operator(first_earner), first_ask.min(earned)));
+        self.entries.push((operator(earner), earned - first_ask.min(earned)));
         self.entries.push((FEES.to_owned(), total - earned));
         if !late {
             let hold = self.holds.get_mut(&id).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use peerway_billing::{
     Account, AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Clock, Credit, FeeBps, HoldId, KeyId, KeyPolicy,
-    KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, PerMillion, Price,
-    Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
+    KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion,
+    Price, Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
 use tempfile::TempDir;
 
@@ -138,6 +138,24 @@ pub(crate) fn charge_of(ask: i64, fee_bps: u32, operator: &str) -> Charge {
         outcome: Outcome::Finished,
     })
     .unwrap()
+}
+
+/// What another node delivered before, whose ask is exactly `ask` nano-USD.
+pub(crate) fn part_of(ask: i64, operator: &str) -> Part {
+    let output = PerMillion::new(500_000).unwrap(); // half a nano-USD a token
+    let tokens = TokenCount::new(0, 0, ask.unsigned_abs() * 2);
+    Part {
+        node: format!("12D3KooW{operator}"),
+        operator: OperatorId::new(operator).unwrap(),
+        price: Price { output, ..Price::default() },
+        billed: tokens,
+        claimed: tokens,
+    }
+}
+
+/// The same charge after these parts.
+pub(crate) fn after(earlier: Vec<Part>, charge: &Charge) -> Charge {
+    Charge::in_parts(charge.terms().clone(), earlier).unwrap()
 }
 
 /// The same charge, made with this key and this minted token.

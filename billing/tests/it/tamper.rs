@@ -7,7 +7,7 @@ use peerway_billing::ledger::{Check, VerifyReport};
 use peerway_billing::{Actor, Clock, KeyChange, Ledger, Role};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, START, capture, hold, key_of, open, subject};
+use crate::support::{Bench, START, after, capture, hold, key_of, open, part_of, subject};
 
 /// A file with something in every table: open and ended holds, charges, keys live and revoked.
 async fn full_file() -> Bench {
@@ -20,6 +20,9 @@ async fn full_file() -> Bench {
         }
         bench.ledger.capture(capture(&names[0], &format!("r{index}"), 20, false)).await.unwrap();
         bench.ledger.capture(capture(&names[1], &format!("s{index}"), 30, true)).await.unwrap();
+        let mut parted = capture(&names[0], &format!("t{index}"), 5, false);
+        parted.charge = after(vec![part_of(7, "bob"), part_of(3, "alice")], &parted.charge);
+        bench.ledger.capture(parted).await.unwrap();
         let person = subject(&format!("p{index}"));
         bench.ledger.put_member(&account, &person, Role::Owner, "a person", &Actor::operator()).await.unwrap();
         let changed = bench.ledger.create_key(key_of(&account, "to change"), &Actor::operator()).await.unwrap();
@@ -69,15 +72,25 @@ async fn verify_copy(original: &Path, statement: String) -> VerifyReport {
     report
 }
 
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     ("accounts", "id"),
     ("transfers", "seq"),
     ("entries", "transfer"),
     ("charges", "request_id"),
+    ("charge_parts", "transfer"),
     ("holds", "id"),
     ("keys", "id"),
     ("members", "subject"),
 ];
+
+/// One of the rows that a transfer has several of.
+fn first_line(table: &str) -> &'static str {
+    match table {
+        "entries" => " AND line = 0",
+        "charge_parts" => " AND part = 0",
+        _ => "",
+    }
+}
 
 #[tokio::test]
 async fn every_column_of_every_table_is_watched() {
@@ -100,7 +113,7 @@ async fn every_column_of_every_table_is_watched() {
             // The first, and the last row.
             for order in ["ASC", "DESC"] {
                 let row = format!("(SELECT {key} FROM {table} ORDER BY {key} {order} LIMIT 1)");
-                let more = if table == "entries" { " AND line = 0" } else { "" };
+                let more = first_line(table);
                 let row_is = format!("{key} = {row}{more}");
                 cases.push(format!("UPDATE {table} SET {column} = {new} WHERE {row_is}"));
             }
@@ -119,7 +132,7 @@ async fn a_missing_row_is_missed() {
     for (table, key) in TABLES {
         for order in ["ASC", "DESC"] {
             let row = format!("(SELECT {key} FROM {table} ORDER BY {key} {order} LIMIT 1)");
-            let more = if table == "entries" { " AND line = 0" } else { "" };
+            let more = first_line(table);
             // Opening an account has no entries: the first transfer is deleted from its own table all the same.
             verify_copy(&bench.path(), format!("DELETE FROM {table} WHERE {key} = {row}{more}")).await;
         }
@@ -142,7 +155,7 @@ async fn the_first_bad_row_is_named() {
         (report.findings[0].check, report.findings[0].place.as_str()),
         (Check::Balances, "account operator:alice")
     );
-    assert!(report.findings[0].message.contains("101"), "{:?}", report.findings);
+    assert!(report.findings[0].message.contains("117"), "{:?}", report.findings);
 
     let stolen =
         "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL, '{}', NULL, 'key_0')"

@@ -6,8 +6,8 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use peerway_billing::{BudgetLimits, KeyUsage, Nanos, Outcome, Receipt, RequestId, Scope, Window};
-use peerway_openapi::account::{Credits, Data, Generation, KeyInfo, RateLimit};
+use peerway_billing::{BudgetLimits, KeyUsage, Nanos, Outcome, Receipt, ReceiptPart, RequestId, Scope, Window};
+use peerway_openapi::account::{Credits, Data, Generation, GenerationPart, KeyInfo, RateLimit};
 use peerway_openapi::{ApiError, ErrorKind};
 use serde::Deserialize;
 
@@ -142,6 +142,16 @@ fn told(receipt: &Receipt) -> Generation {
         native_tokens_prompt: receipt.claimed.prompt(),
         native_tokens_completion: receipt.claimed.completion(),
         native_tokens_cached: receipt.claimed.cached(),
+        parts: receipt.parts.iter().map(part).collect(),
+    }
+}
+
+fn part(part: &ReceiptPart) -> GenerationPart {
+    GenerationPart {
+        provider_name: part.node.clone(),
+        upstream_inference_cost: part.earned.to_usd_f64(),
+        tokens_prompt: part.billed.prompt(),
+        tokens_completion: part.billed.completion(),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Form;
 use super::form::Most;
+use super::patience::Pauses;
 
 /// Bytes of one event. A chunk with twenty alternatives of one token is far smaller.
 const MAX_EVENT: usize = 256 << 10;
@@ -35,6 +36,9 @@ pub enum NodeFault {
     /// It sent what is no answer.
     #[error("the node sent something that is no answer ({0})")]
     Garbage(&'static str),
+    /// It answers as another model than the one that was asked for.
+    #[error("the node answered as another model (`{0}`)")]
+    OtherModel(String),
     /// It says itself that it failed.
     #[error("the node reported: {0}")]
     Reported(String),
@@ -50,14 +54,16 @@ pub struct NodeAnswer {
     /// The first piece, awaited before the caller was answered.
     first: Option<ChatChunk>,
     form: Form,
-    /// When the node was last heard of.
-    heard: Instant,
+    /// Since when the next piece is awaited. None: it is not.
+    awaited: Option<Instant>,
+    pauses: Pauses,
     /// Pieces that may still come: an answer that never ends is cut.
     pieces_left: u64,
     /// Bytes that may still come.
     bytes_left: u64,
     done: bool,
-    _in_flight: InFlight,
+    /// None once it is over, as `body` is.
+    in_flight: Option<InFlight>,
 }
 
 /// Counts a request at its node until it is over.
@@ -94,17 +100,18 @@ impl NodeAnswer {
             decoder: Decoder::new(MAX_EVENT),
             first: None,
             form,
-            heard: Instant::now(),
+            awaited: None,
+            pauses: Pauses::default(),
             pieces_left: pieces,
             bytes_left: pieces.saturating_mul(MEAN_EVENT),
             done: false,
-            _in_flight: in_flight,
+            in_flight: Some(in_flight),
         }
     }
 
     /// Waits for the first piece and keeps it.
     pub(super) async fn await_first(&mut self, wait: Duration) -> Result<(), NodeFault> {
-        match self.next_chunk(wait).await {
+        match self.read_chunk(wait).await {
             Some(Ok(chunk)) => {
                 self.first = Some(chunk);
                 Ok(())
@@ -114,22 +121,51 @@ impl NodeAnswer {
         }
     }
 
-    /// The next piece. None after `[DONE]`, or where the body ended without it. `wait` counts from when the node was last
-    /// heard of, so that who stops waiting in between does not give the node more time.
-    pub async fn next_chunk(&mut self, wait: Duration) -> Option<Result<ChatChunk, NodeFault>> {
+    /// The next piece. None after `[DONE]`, or where the body ended without it. The node may take as long as its answer so
+    /// far allows, and never longer than `most`; who stops waiting in between does not give it more time.
+    pub async fn next_chunk(&mut self, most: Duration) -> Option<Result<ChatChunk, NodeFault>> {
         if let Some(first) = self.first.take() {
             return Some(Ok(first));
         }
+        let since = *self.awaited.get_or_insert_with(Instant::now);
+        let chunk = self.read_chunk(self.pauses.patience(most)).await;
+        self.pauses.add(since.elapsed());
+        chunk
+    }
+
+    async fn read_chunk(&mut self, wait: Duration) -> Option<Result<ChatChunk, NodeFault>> {
         if self.done {
             return None;
         }
-        let deadline = self.heard + wait;
+        let deadline = *self.awaited.get_or_insert_with(Instant::now) + wait;
         let next = tokio::time::timeout_at(deadline, self.next_event()).await.unwrap_or(Err(NodeFault::Silent));
-        self.heard = Instant::now();
-        let form = self.form;
-        let chunk = next.and_then(|event| event.map(|event| read_event(form, &event)).transpose());
+        self.awaited = None;
+        let chunk = next.and_then(|event| event.map(|event| self.read_event(&event)).transpose());
         self.done = !matches!(chunk, Ok(Some(_)));
         chunk.transpose()
+    }
+
+    /// The node that answers.
+    #[must_use]
+    pub fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    /// Lets go of the node at once: it stops, and its place is free.
+    pub fn leave(&mut self) {
+        self.done = true;
+        self.body = None;
+        self.in_flight = None;
+    }
+
+    /// An event as a chunk of this answer: one of another model is none.
+    fn read_event(&self, event: &[u8]) -> Result<ChatChunk, NodeFault> {
+        let chunk = read_event(self.form, event)?;
+        if chunk.model == self.candidate.offer().id {
+            Ok(chunk)
+        } else {
+            Err(NodeFault::OtherModel(quoted(&chunk.model)))
+        }
     }
 
     /// Remembers that this node failed, so that it is left alone for a while.

@@ -1,10 +1,12 @@
 //! The nodes that are left to try for a request, and what became of those before.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use peerway_openapi::{ApiError, ErrorKind};
 use tracing::{info, warn};
 
+use super::RetryBudget;
 use crate::route::Pick;
 
 /// How an attempt ended that led to no answer.
@@ -36,13 +38,17 @@ pub struct Attempts {
     all_busy: bool,
     /// The last refusal of the request itself: told where no node serves it.
     refusal: Option<ApiError>,
+    retries: Arc<RetryBudget>,
+    /// A further node was left, and could not be tried: too much was tried again of late.
+    is_cut: bool,
 }
 
 impl Attempts {
     /// All of them, the best first.
     #[must_use]
-    pub fn new(picks: Vec<Pick>) -> Self {
-        Self { picks: picks.into_iter(), tried: 0, all_busy: true, refusal: None }
+    pub fn new(picks: Vec<Pick>, retries: Arc<RetryBudget>) -> Self {
+        retries.deposit();
+        Self { picks: picks.into_iter(), tried: 0, all_busy: true, refusal: None, retries, is_cut: false }
     }
 
     /// Whether none is left.
@@ -59,6 +65,10 @@ impl Attempts {
 
     /// The next node to try.
     pub(super) fn next(&mut self) -> Option<Pick> {
+        if self.tried > 0 && self.picks.len() > 0 && !self.retries.withdraw() {
+            self.is_cut = true;
+            return None;
+        }
         let pick = self.picks.next()?;
         self.tried += 1;
         Some(pick)
@@ -100,6 +110,11 @@ impl Attempts {
             return refusal.clone();
         }
         let tried = self.tried;
+        if self.is_cut {
+            let message =
+                "A node failed, and too many requests had to be tried again of late. You were not charged; try again.";
+            return ApiError::new(ErrorKind::NoHealthyNode, message);
+        }
         if self.all_busy {
             let message = format!("All {tried} nodes that were tried are busy. Try again.");
             return ApiError::new(ErrorKind::NoHealthyNode, message);

@@ -7,6 +7,8 @@
 mod answer;
 mod attempts;
 mod form;
+mod patience;
+mod retries;
 mod send;
 mod stream;
 mod whole;
@@ -14,5 +16,7 @@ mod whole;
 pub use answer::{NodeAnswer, NodeFault};
 pub use attempts::Attempts;
 pub use form::{Form, Most};
-pub use stream::{Dispatched, Timeouts, dispatch};
+pub use patience::Pauses;
+pub use retries::RetryBudget;
+pub use stream::{Asking, Dispatched, dispatch, go_on};
 pub use whole::fetch;

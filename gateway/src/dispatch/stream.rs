@@ -15,10 +15,16 @@ use crate::route::Pick;
 /// The header in which a node tells how long a request waited for a slot.
 const QUEUE_HEADER: &str = "x-peerway-queue-ms";
 
-/// How long a node may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// Until the first piece of the answer.
+/// What every node is asked that is tried for a request.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    /// How nodes are asked.
+    pub form: Form,
+    /// What the answer may come to.
+    pub most: Most,
+    /// The request.
+    pub body: Bytes,
+    /// How long a node may take until the first piece.
     pub first_token: Duration,
 }
 
@@ -41,16 +47,10 @@ pub struct Dispatched {
 /// # Errors
 /// Where no node begins: a node's refusal of the request where one gave it, `NoHealthyNode` where all are busy,
 /// `NodeFailed` otherwise.
-pub async fn dispatch(
-    client: &Client,
-    attempts: &mut Attempts,
-    (form, most): (Form, Most),
-    body: &Bytes,
-    timeouts: Timeouts,
-) -> Result<Dispatched, ApiError> {
+pub async fn dispatch(client: &Client, attempts: &mut Attempts, asking: &Asking) -> Result<Dispatched, ApiError> {
     while let Some(pick) = attempts.next() {
         let asked = Instant::now();
-        match begin(client, &pick, (form, most), body.clone(), timeouts).await {
+        match begin(client, &pick, asking).await {
             Ok((answer, queue_ms)) => {
                 Attempts::answered(&pick, asked);
                 return Ok(Dispatched { pick, answer, queue_ms, failed_attempts: attempts.tried() - 1 });
@@ -61,17 +61,33 @@ pub async fn dispatch(
     Err(attempts.error())
 }
 
-async fn begin(
-    client: &Client,
-    pick: &Pick,
-    (form, most): (Form, Most),
-    body: Bytes,
-    timeouts: Timeouts,
-) -> Result<(NodeAnswer, Option<u64>), Failed> {
+/// Asks one node to go on with an answer. What came of it is noted as of any other attempt.
+///
+/// # Errors
+/// Why it does not, in a few words.
+pub async fn go_on(client: &Client, pick: &Pick, asking: &Asking) -> Result<NodeAnswer, String> {
+    let asked = Instant::now();
+    match begin(client, pick, asking).await {
+        Ok((answer, _)) => {
+            Attempts::answered(pick, asked);
+            Ok(answer)
+        }
+        Err(Failed::Request(refusal)) => Err(refusal.message().to_owned()),
+        Err(Failed::Node { busy, why }) => {
+            if !busy {
+                pick.candidate.stats().record_failure();
+            }
+            Err(why)
+        }
+    }
+}
+
+async fn begin(client: &Client, pick: &Pick, asking: &Asking) -> Result<(NodeAnswer, Option<u64>), Failed> {
+    let Asking { form, most, body, first_token } = asking;
     let in_flight = InFlight::at(&pick.candidate);
-    let (headers, body) = send::post(client, pick, form.path(), body, timeouts.first_token).await?;
+    let (headers, body) = send::post(client, pick, form.path(), body.clone(), *first_token).await?;
     let queue_ms = headers.get(QUEUE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut answer = NodeAnswer::new(pick.candidate.clone(), body, form, most, in_flight);
-    answer.await_first(timeouts.first_token).await.map_err(Failed::node)?;
+    let mut answer = NodeAnswer::new(pick.candidate.clone(), body, *form, *most, in_flight);
+    answer.await_first(*first_token).await.map_err(Failed::node)?;
     Ok((answer, queue_ms))
 }

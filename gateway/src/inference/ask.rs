@@ -6,6 +6,7 @@ use peerway_openapi::chat::{
     ChatRequest, ContentPart, ReasoningEffort, ResponseFormat, StreamOptions, ToolChoice, ToolMode,
 };
 use peerway_openapi::completions::{CompletionRequest, Prompt};
+use peerway_openapi::relay::ForNode;
 
 use crate::catalog::CatalogModel;
 use crate::dispatch::Form;
@@ -118,11 +119,13 @@ impl Work {
         }
     }
 
-    /// The request as nodes get it: always streamed, always with usage, and no longer than the credit reaches.
+    /// The request as nodes get it: always streamed, always with usage, and no longer than the credit reaches. `added` is
+    /// what gateways say to nodes alone.
     ///
     /// # Errors
     /// Where it cannot be written as JSON, which is a fault of ours.
-    pub fn for_nodes(&self, limit: u64) -> Result<Bytes, serde_json::Error> {
+    pub fn for_nodes(&self, limit: u64, added: ForNode) -> Result<Bytes, serde_json::Error> {
+        let peerway = Some(added);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let stream_options = Some(StreamOptions { include_usage: Some(true) });
         match self {
@@ -131,6 +134,7 @@ impl Work {
                 stream_options,
                 max_tokens: None,
                 max_completion_tokens: Some(limit),
+                peerway,
                 ..(**request).clone()
             }),
             Self::Completion(request) => serde_json::to_vec(&CompletionRequest {
@@ -139,6 +143,7 @@ impl Work {
                 max_tokens: Some(limit),
                 // The prompt is the gateway's to repeat: it costs nothing to generate.
                 echo: None,
+                peerway,
                 ..(**request).clone()
             }),
         }

@@ -3,6 +3,7 @@
 //! Nodes are asked for base64, which is a quarter of the size of decimal numbers and loses no bit; whoever wants numbers
 //! gets them from here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -39,7 +40,7 @@ pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Respons
     let sent = EmbeddingRequest { encoding_format: Some(EncodingFormat::Base64), ..request.clone() };
     let sent = serde_json::to_vec(&sent).map_err(|cause| internal("a request could not be written", &cause))?;
     let wait = Duration::from_secs(caller.gateway.config.first_token_timeout_s);
-    let mut attempts = Attempts::new(picks);
+    let mut attempts = Attempts::new(picks, Arc::clone(&caller.gateway.retries));
     let read = |bytes: &[u8]| check(bytes, &request);
     let client = caller.gateway.peers.client();
     let (pick, (vectors, claimed)) = fetch(client, &mut attempts, PATH, &Bytes::from(sent), wait, read).await?;

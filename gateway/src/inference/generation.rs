@@ -6,35 +6,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use peerway_billing::{TokenCount, affordable_completion};
 use peerway_openapi::chat::{Assembler, ChatCompletion};
+use peerway_openapi::relay::ForNode;
 use peerway_openapi::{ApiError, ErrorKind};
 
 use super::admit::{self, Admission};
 use super::estimate::Estimate;
 use super::headers::{self, Served};
+use super::twins::{Sought, Twins};
 use super::{Ask, Caller, Work, internal};
 use crate::catalog::CatalogModel;
-use crate::dispatch::{Attempts, Dispatched, Most, Timeouts, dispatch};
+use crate::dispatch::{Asking, Attempts, Dispatched, Most, dispatch};
 use crate::media;
-use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step};
+use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step, Successor};
+use crate::route::Requirement;
 
 /// An admitted request.
 #[derive(Debug)]
 pub struct Generation {
     caller: Caller,
-    ask: Ask,
+    work: Arc<Work>,
+    delivery: Delivery,
     model: Arc<CatalogModel>,
-    /// The request as nodes get it.
-    sent: Bytes,
+    asking: Asking,
+    requirements: Vec<Requirement>,
+    longest_prompt: u64,
     attempts: Attempts,
     /// Tokens of the prompt, as the gateway counts them.
     prompt_tokens: u64,
-    /// The most tokens of one answer, as the credit reaches.
-    limit: u64,
-    choices: u64,
     bill: Bill,
     gateway_time: Duration,
 }
@@ -65,19 +66,26 @@ impl Generation {
         let prompt = TokenCount::new(estimate.most_prompt(), 0, 0);
         let affordable = affordable_completion(&dearest, caller.gateway.fee, prompt, bill.held());
         let limit = (affordable / estimate.choices).min(estimate.completion);
-        let sent = ask.work.for_nodes(limit).map_err(|cause| internal("a request could not be written", &cause))?;
+        let most = Most { tokens: limit, answers: estimate.choices };
+        // A single answer can be gone on with, where its tokens are known.
+        let added = ForNode { token_ids: most.answers == 1, resume: None };
+        let body =
+            ask.work.for_nodes(limit, added).map_err(|cause| internal("a request could not be written", &cause))?;
+        let first_token = Duration::from_secs(config.first_token_timeout_s);
+        let asking = Asking { form: ask.work.form(), most, body, first_token };
         let gateway_time = caller.came.elapsed();
         metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
-        let attempts = Attempts::new(picks);
+        let attempts = Attempts::new(picks, Arc::clone(&caller.gateway.retries));
         Ok(Self {
             caller,
-            ask,
+            work: Arc::new(ask.work),
+            delivery: ask.delivery,
             model,
-            sent,
+            asking,
+            requirements,
+            longest_prompt: estimate.longest_prompt,
             attempts,
             prompt_tokens: estimate.prompt,
-            limit,
-            choices: estimate.choices,
             bill,
             gateway_time,
         })
@@ -95,11 +103,7 @@ impl Generation {
     /// The caller's own mistake where a node names one; otherwise that all are busy or failed.
     pub async fn begin(&mut self) -> Result<Begun, ApiError> {
         let gateway = &self.caller.gateway;
-        let timeouts = Timeouts { first_token: Duration::from_secs(gateway.config.first_token_timeout_s) };
-        let form = self.ask.work.form();
-        let most = Most { tokens: self.limit, answers: self.choices };
-        let client = gateway.peers.client();
-        let dispatched = dispatch(client, &mut self.attempts, (form, most), &self.sent, timeouts).await?;
+        let dispatched = dispatch(gateway.peers.client(), &mut self.attempts, &self.asking).await?;
         let Dispatched { pick, answer, queue_ms, failed_attempts } = dispatched;
         let seller = admit::seller(&pick)?;
         let headers = headers::of(&Served {
@@ -109,21 +113,32 @@ impl Generation {
             gateway_time: self.gateway_time,
             attempts: failed_attempts + 1,
         });
-        let count = AnswerCount::new(&self.model.counter(), self.choices, self.limit);
-        let name = Name { id: self.caller.id, model: self.model.card.id.clone(), prefix: form.id_prefix() };
+        let most = self.asking.most;
+        let count = AnswerCount::new(&self.model.counter(), most.answers, most.tokens);
+        let prefix = self.asking.form.id_prefix();
+        let name = Name { id: self.caller.id, model: self.model.card.id.clone(), prefix };
         let patience = Duration::from_secs(gateway.config.next_token_timeout_s);
-        let bill = self.bill.take();
-        let answer = MeteredAnswer::new(answer, seller, bill, count, name, (self.ask.delivery, patience));
+        let twins = Twins::new(Sought {
+            gateway: Arc::clone(gateway),
+            work: Arc::clone(&self.work),
+            model: Arc::clone(&self.model),
+            asking: self.asking.clone(),
+            requirements: self.requirements.clone(),
+            longest_prompt: self.longest_prompt,
+        });
+        let (begun, bill) = (Successor { answer, seller }, self.bill.take());
+        let delivery = (self.delivery, patience);
+        let answer = MeteredAnswer::new(begun, bill, (count, most), name, delivery, Box::new(twins));
         Ok(Begun { headers, answer })
     }
 
-    /// The whole answer, with its usage. The caller sees nothing before its end, so an answer that breaks costs nothing,
-    /// and another node may still give one.
+    /// The whole answer, with its usage. Where its node fails, another goes on with what there is of it; where none can, the
+    /// caller has seen nothing, so that it costs nothing and another node may still give one from its beginning.
     ///
     /// # Errors
     /// As [`Self::begin`], and the last node's failure.
     pub async fn whole(mut self) -> Result<(HeaderMap, ChatCompletion), ApiError> {
-        debug_assert_eq!(self.ask.delivery, Delivery::Whole);
+        debug_assert_eq!(self.delivery, Delivery::Whole);
         loop {
             let Begun { headers, mut answer } = self.begin().await?;
             match assemble(&mut answer).await {

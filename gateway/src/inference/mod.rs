@@ -10,6 +10,7 @@
 //! | `estimate` | how many tokens it may take |
 //! | `admit` | the nodes to try, and credit set aside: no hold, no request |
 //! | `generation` | one node after the other, until one answers; counted and billed while it passes |
+//! | `twins` | where a node fails in mid-answer, another with the same weights that goes on |
 //! | `reply` | the answer in the caller's words, whole or streamed |
 //! | `embed` | the same for embeddings, which have no answer that grows |
 
@@ -21,6 +22,7 @@ mod generation;
 mod headers;
 mod refusals;
 mod reply;
+mod twins;
 
 use std::sync::Arc;
 

@@ -1,15 +1,19 @@
 //! An answer on its way from a node to a caller.
 
+use std::fmt;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use peerway_billing::Outcome;
 use peerway_openapi::chat::{ChatChunk, FinishReason};
 use peerway_openapi::usage::Usage;
 use peerway_openapi::{ApiError, ErrorKind};
 use tracing::{info, warn};
 
-use super::{AnswerCount, Bill, Counted, Seller};
-use crate::dispatch::{NodeAnswer, NodeFault};
+use super::{
+    AnswerCount, Bill, Counted, HandOver, NoSuccessor, Seller, Sold, Standing, Successor, Successors, Transcript,
+};
+use crate::dispatch::{Most, NodeAnswer, NodeFault};
 use crate::layers::RequestId;
 
 /// How long a node has after the end of its answer to say what it used. It knows already.
@@ -60,8 +64,16 @@ pub enum Step {
 pub struct MeteredAnswer {
     answer: NodeAnswer,
     seller: Seller,
+    /// What nodes delivered that died before.
+    sold: Vec<Sold>,
     bill: Bill,
     count: AnswerCount,
+    /// Tokens of all answers that the hold covers.
+    limit: u64,
+    transcript: Transcript,
+    successors: Box<dyn Successors>,
+    /// The search for a node to go on, while there is one.
+    search: Option<Search>,
     head: ChatChunk,
     delivery: Delivery,
     next_token_timeout: Duration,
@@ -69,6 +81,18 @@ pub struct MeteredAnswer {
     /// An answer went on past what the hold covers.
     was_cut: bool,
     state: State,
+}
+
+/// A search for a node that goes on where another failed. Kept, so that who stops waiting in between loses nothing.
+struct Search {
+    fault: NodeFault,
+    found: BoxFuture<'static, Result<Successor, NoSuccessor>>,
+}
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").field("fault", &self.fault).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,23 +108,28 @@ enum State {
 }
 
 impl MeteredAnswer {
-    /// Begins to read.
+    /// Begins to read. `most` is what the hold covers.
     #[must_use]
     pub fn new(
-        answer: NodeAnswer,
-        seller: Seller,
+        Successor { answer, seller }: Successor,
         bill: Bill,
-        count: AnswerCount,
+        (count, most): (AnswerCount, Most),
         Name { id, model, prefix }: Name,
         (delivery, next_token_timeout): (Delivery, Duration),
+        successors: Box<dyn Successors>,
     ) -> Self {
         let mut head = ChatChunk::empty(format!("{prefix}{id}"), id.unix_seconds(), model);
         head.provider = Some(seller.node.clone());
         Self {
             answer,
             seller,
+            sold: Vec::new(),
             bill,
             count,
+            limit: most.tokens.saturating_mul(most.answers),
+            transcript: Transcript::new(most.answers, most.tokens),
+            successors,
+            search: None,
             head,
             delivery,
             next_token_timeout,
@@ -123,9 +152,17 @@ impl MeteredAnswer {
         &self.head
     }
 
-    /// The next step. None after `End` or `Broken`.
+    /// The next step. None after `End` or `Broken`. While a node is sought to go on with the answer, it only takes longer.
     pub async fn next(&mut self) -> Option<Step> {
         loop {
+            if let Some(Search { fault, found }) = &mut self.search {
+                let (fault, found) = (fault.clone(), found.await);
+                self.search = None;
+                match found {
+                    Ok(successor) => self.go_on_with(successor),
+                    Err(why) => return Some(Step::Broken(self.give_up(&fault, &why))),
+                }
+            }
             let wait = match self.state {
                 State::Open => self.next_token_timeout,
                 State::Finished => USAGE_TIMEOUT,
@@ -140,10 +177,56 @@ impl MeteredAnswer {
                     }
                 }
                 Some(Err(_)) | None if finished => return Some(Step::End(self.settle(Outcome::Finished))),
-                Some(Err(fault)) => return Some(Step::Broken(self.give_up(&fault))),
-                None => return Some(Step::Broken(self.give_up(&NodeFault::EndedEarly))),
+                Some(Err(fault)) => self.seek(fault),
+                None => self.seek(NodeFault::EndedEarly),
             }
         }
+    }
+
+    /// The node failed: begins to look for another that goes on from what the caller has.
+    fn seek(&mut self, fault: NodeFault) {
+        warn!(node = %self.seller.node, %fault, "an answer broke off");
+        self.answer.blame();
+        self.answer.leave();
+        let delivered = match self.transcript.standing() {
+            Standing::Nothing => Ok(None),
+            Standing::Exactly(delivered) => Ok(Some(delivered)),
+            Standing::Nowhere => Err(NoSuccessor("what was delivered cannot be gone on from exactly".to_owned())),
+        };
+        let found: BoxFuture<'static, _> = match delivered {
+            Err(why) => Box::pin(std::future::ready(Err(why))),
+            Ok(delivered) => {
+                let (sold, part) = (self.sold.clone(), self.part());
+                let delivered_tokens = sold.iter().chain([&part]).map(|sold| sold.counted.likely).sum();
+                let sold: Vec<Sold> = sold.into_iter().chain([part]).collect();
+                let cover = self.bill.cover(&sold, self.limit.saturating_sub(delivered_tokens));
+                let failed = self.answer.candidate().clone();
+                self.successors.find(HandOver { failed, delivered, cover })
+            }
+        };
+        self.search = Some(Search { fault, found });
+    }
+
+    /// Another node goes on. What the one before delivered is its own to sell.
+    fn go_on_with(&mut self, Successor { answer, seller }: Successor) {
+        let part = self.part();
+        info!(answer = %self.head.id, from = %self.seller.node, to = %seller.node, "another node goes on with an answer");
+        if part.counted.most > 0 {
+            self.sold.push(part);
+        }
+        self.head.provider = Some(seller.node.clone());
+        (self.answer, self.seller, self.claimed) = (answer, seller, None);
+    }
+
+    /// What the present node has delivered: what is counted, less what those before delivered.
+    fn part(&mut self) -> Sold {
+        let before = |of: fn(&Counted) -> u64| self.sold.iter().map(|sold| of(&sold.counted)).sum::<u64>();
+        let (most, likely) = (before(|counted| counted.most), before(|counted| counted.likely));
+        let counted = Counted {
+            most: self.count.total().saturating_sub(most),
+            likely: self.count.likely().saturating_sub(likely),
+        };
+        Sold { seller: self.seller.clone(), counted }
     }
 
     /// Counts a chunk and makes it the gateway's own. None where there is nothing in it for the caller.
@@ -161,15 +244,16 @@ impl MeteredAnswer {
                 self.was_cut = true;
             }
         }
+        chunk.choices.retain_mut(|choice| self.transcript.add(choice));
         if self.count.all_finished() {
             self.state = if self.was_cut { State::Cut } else { State::Finished };
         }
         (!chunk.choices.is_empty()).then(|| ChatChunk { choices: chunk.choices, ..self.head.clone() })
     }
 
-    fn give_up(&mut self, fault: &NodeFault) -> ApiError {
-        warn!(node = %self.seller.node, %fault, "an answer broke off");
-        self.answer.blame();
+    fn give_up(&mut self, fault: &NodeFault, why: &NoSuccessor) -> ApiError {
+        metrics::counter!("peerway_resumed_total", "result" => "none").increment(1);
+        warn!(answer = %self.head.id, %why, "no node goes on with an answer");
         if self.delivery == Delivery::Whole {
             self.state = State::Settled;
             let message = format!("The answer broke off: {fault}. You were not charged; try again.");
@@ -183,8 +267,9 @@ impl MeteredAnswer {
 
     fn settle(&mut self, outcome: Outcome) -> Usage {
         self.state = State::Settled;
-        let counted = Counted { most: self.count.total(), likely: self.count.likely() };
-        let usage = self.bill.settle(&self.seller, counted, self.claimed.as_ref(), outcome);
+        self.search = None;
+        let last = self.part();
+        let usage = self.bill.settle(std::mem::take(&mut self.sold), last, self.claimed.as_ref(), outcome);
         metrics::counter!("peerway_answers_total", "outcome" => outcome.as_str()).increment(1);
         metrics::counter!("peerway_tokens_total", "kind" => "prompt").increment(usage.prompt_tokens);
         metrics::counter!("peerway_tokens_total", "kind" => "completion").increment(usage.completion_tokens);

@@ -1,7 +1,8 @@
 //! The bill of one request: who sells at which price, and the one capture.
 
 use peerway_billing::{
-    Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Price, Split, TokenCount, TokenId,
+    Charge, ChargeTerms, FeeBps, KeyId, Nanos, OperatorId, Outcome, Part, Price, Split, TokenCount, TokenId,
+    charge_parts,
 };
 use peerway_openapi::usage::{CostDetails, Usage};
 use tracing::{error, warn};
@@ -27,6 +28,38 @@ pub struct Counted {
     pub most: u64,
     /// What is billed where the node does not claim. The same, where there is a tokenizer to count with.
     pub likely: u64,
+}
+
+/// What a node delivered before another went on.
+#[derive(Debug, Clone)]
+pub struct Sold {
+    /// The node.
+    pub seller: Seller,
+    /// What it generated.
+    pub counted: Counted,
+}
+
+/// How far what is set aside reaches for the rest of an answer.
+#[derive(Debug, Clone)]
+pub struct Cover {
+    held: Nanos,
+    fee: FeeBps,
+    /// The most that the prompt may be billed.
+    prompt: u64,
+    /// Tokens sold so far, each at its price.
+    sold: Vec<(Price, u64)>,
+    /// Tokens that may still come.
+    rest: u64,
+}
+
+impl Cover {
+    /// Whether the whole answer is paid where a node that asks this much makes the rest, and so earns the prompt.
+    #[must_use]
+    pub fn reaches(&self, price: &Price) -> bool {
+        let sold = self.sold.iter().map(|(price, tokens)| (price, TokenCount::new(0, 0, *tokens)));
+        let rest = TokenCount::new(self.prompt, 0, self.rest);
+        charge_parts(sold.chain([(price, rest)]), self.fee).is_ok_and(|(split, _)| split.total <= self.held)
+    }
 }
 
 /// The open bill of one request. It is settled once: by [`Bill::settle`], or unpaid when it is dropped.
@@ -83,11 +116,30 @@ impl Bill {
         }
     }
 
+    /// How far what is set aside reaches after these, for so many further tokens.
+    #[must_use]
+    pub fn cover(&self, sold: &[Sold], rest: u64) -> Cover {
+        Cover {
+            held: self.held(),
+            fee: self.fee,
+            prompt: self.prompt.saturating_add(self.uncounted),
+            sold: sold.iter().map(|sold| (sold.seller.price, sold.counted.likely)).collect(),
+            rest,
+        }
+    }
+
     /// Takes the price of what was delivered out of what is set aside, and gives the rest back.
     ///
-    /// `claimed` is what the node says; None where it did not come to say. Nothing delivered costs nothing. Returns
-    /// what the caller is told.
-    pub fn settle(&mut self, seller: &Seller, counted: Counted, claimed: Option<&Usage>, outcome: Outcome) -> Usage {
+    /// `sold` is what others delivered before, and is billed as it was counted: who died did not come to claim. `claimed`
+    /// is what the last node says; None where it did not come to say. Nothing delivered costs nothing. The prompt is paid
+    /// once, to the last that delivered: a node that dies in mid-answer loses it, so that dying is no business. Returns what
+    /// the caller is told.
+    pub fn settle(&mut self, mut sold: Vec<Sold>, last: Sold, claimed: Option<&Usage>, outcome: Outcome) -> Usage {
+        // A node that went on and delivered nothing is not the last that delivered.
+        let (Sold { seller, counted }, claimed) = match sold.pop_if(|_| last.counted.most == 0) {
+            Some(before) => (before, None),
+            None => (last, claimed),
+        };
         if counted.most == 0 {
             return self.give_back();
         }
@@ -103,13 +155,13 @@ impl Bill {
             metrics::counter!("peerway_overclaims_total").increment(1);
             warn!(node = %seller.node, claimed = claimed.completion(), counted, "node claims more tokens than it sent");
         }
-        self.pay(seller, billed, claimed, outcome)
+        self.pay(sold, &seller, billed, claimed, outcome)
     }
 
     /// As [`Self::settle`], for work whose answer has no tokens of its own: the prompt is what is paid.
     pub fn settle_prompt(&mut self, seller: &Seller, claimed: u64) -> Usage {
         let billed = TokenCount::new(claimed.min(self.prompt), 0, 0);
-        self.pay(seller, billed, TokenCount::new(claimed, 0, 0), Outcome::Finished)
+        self.pay(Vec::new(), seller, billed, TokenCount::new(claimed, 0, 0), Outcome::Finished)
     }
 
     /// Nothing was delivered.
@@ -118,14 +170,36 @@ impl Bill {
         priced(Usage::of_tokens(self.prompt, 0, 0), &Split::default())
     }
 
-    fn pay(&mut self, seller: &Seller, billed: TokenCount, claimed: TokenCount, outcome: Outcome) -> Usage {
-        let usage = Usage::of_tokens(billed.prompt(), billed.cached(), billed.completion());
-        let split = self.capture(seller, billed, claimed, outcome);
+    fn pay(
+        &mut self,
+        sold: Vec<Sold>,
+        seller: &Seller,
+        billed: TokenCount,
+        claimed: TokenCount,
+        outcome: Outcome,
+    ) -> Usage {
+        let before: u64 = sold.iter().map(|sold| sold.counted.likely).sum();
+        let usage = Usage::of_tokens(billed.prompt(), billed.cached(), billed.completion().saturating_add(before));
+        let split = self.capture(sold, seller, billed, claimed, outcome, usage.total_tokens);
         priced(usage, &split)
     }
 
-    fn capture(&mut self, seller: &Seller, billed: TokenCount, claimed: TokenCount, outcome: Outcome) -> Split {
+    fn capture(
+        &mut self,
+        sold: Vec<Sold>,
+        seller: &Seller,
+        billed: TokenCount,
+        claimed: TokenCount,
+        outcome: Outcome,
+        tokens: u64,
+    ) -> Split {
         let Some(set_aside) = self.set_aside.take() else { return Split::default() };
+        let earlier = sold.into_iter().map(|Sold { seller, counted }| {
+            let tokens = TokenCount::new(0, 0, counted.likely);
+            let Seller { node, operator, price } = seller;
+            Part { node, operator, price, billed: tokens, claimed: tokens }
+        });
+        let earlier = earlier.collect();
         let (key, token) = self.spender.clone();
         let terms = ChargeTerms {
             key,
@@ -139,8 +213,8 @@ impl Bill {
             claimed,
             outcome,
         };
-        match Charge::new(terms) {
-            Ok(charge) => set_aside.pay(charge, billed.prompt().saturating_add(billed.completion())),
+        match Charge::in_parts(terms, earlier) {
+            Ok(charge) => set_aside.pay(charge, tokens),
             Err(overflow) => {
                 error!(%overflow, "a charge does not fit the ledger: the request is free");
                 Split::default()

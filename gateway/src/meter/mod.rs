@@ -8,8 +8,12 @@ mod answer;
 mod bill;
 mod count;
 mod set_aside;
+mod succession;
+mod transcript;
 
 pub use answer::{Delivery, MeteredAnswer, Name, Step};
-pub use bill::{Bill, Counted, Seller};
+pub use bill::{Bill, Counted, Cover, Seller, Sold};
 pub use count::AnswerCount;
 pub use set_aside::SetAside;
+pub use succession::{HandOver, NoSuccessor, Successor, Successors};
+pub use transcript::{Standing, Transcript};

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::{Message, ResponseFormat, Stop, Tool, ToolChoice};
 use crate::present::Present;
+use crate::relay::ForNode;
 
 /// `POST /v1/chat/completions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -114,6 +115,10 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
     pub web_search_options: Option<Present>,
+    /// What a gateway adds for a node. Refused from anybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub peerway: Option<ForNode>,
 }
 
 /// How long a model that thinks before it answers may think.

@@ -121,6 +121,10 @@ pub struct ChunkChoice {
     /// With the finish reason: the stop text at which it stopped, where it was one of the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
+    /// The token ids behind this piece, from a node to a gateway that asked for them; see [`crate::relay`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub token_ids: Option<Vec<u32>>,
 }
 
 /// What is new in an answer.
@@ -202,7 +206,7 @@ impl ChatChunk {
         delta: Delta,
         finish_reason: Option<FinishReason>,
     ) -> Self {
-        let choice = ChunkChoice { index: 0, delta, finish_reason, logprobs: None, stop_reason: None };
+        let choice = ChunkChoice { index: 0, delta, finish_reason, logprobs: None, stop_reason: None, token_ids: None };
         Self { choices: vec![choice], ..Self::empty(id, created, model) }
     }
 }

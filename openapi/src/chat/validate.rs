@@ -1,7 +1,7 @@
 //! What types alone cannot refuse.
 
 use super::{ChatRequest, Content, ContentPart, Message, ResponseFormat, Role, Verbosity};
-use crate::ApiError;
+use crate::{ApiError, relay};
 
 /// Messages of one conversation. A request is refused past it, because each costs work before any credit is held.
 const MAX_MESSAGES: usize = 4096;
@@ -138,6 +138,7 @@ impl ChatRequest {
             ("web_search_options", self.web_search_options.is_some(), "No node searches the web."),
             ("provider", self.provider.is_some(), "The cheapest healthy node serves; there is no choice yet."),
             ("models", self.models.is_some(), "Name one `model`."),
+            (relay::FIELD, self.peerway.is_some(), "It is what gateways say to nodes."),
             ("modalities", self.modalities.as_ref().is_some_and(|kinds| *kinds != ["text"]), "Answers are text."),
             (
                 "verbosity",
@@ -269,6 +270,7 @@ mod tests {
             (r#"{"audio":{"voice":"x"}}"#, "audio"),
             (r#"{"modalities":["audio"]}"#, "modalities"),
             (r#"{"verbosity":"high"}"#, "verbosity"),
+            (r#"{"peerway":{"resume":{"text":"x"}}}"#, "peerway"),
             (r#"{"response_format":{"type":"regex","regex":""}}"#, "response_format.regex"),
             (
                 r#"{"response_format":{"type":"json_schema","json_schema":{"name":"x"}}}"#,

@@ -67,6 +67,7 @@ impl TextPiece {
             finish_reason: choice.finish_reason.map(Into::into),
             logprobs: tokens.map(|tokens| offsets.place(choice.index, tokens)),
             stop_reason: choice.stop_reason,
+            token_ids: choice.token_ids,
         }
     }
 }
@@ -120,6 +121,7 @@ impl From<TextPiece> for ChunkChoice {
             finish_reason: piece.finish_reason.map(Into::into),
             logprobs: piece.logprobs.map(Into::into),
             stop_reason: piece.stop_reason,
+            token_ids: piece.token_ids,
         }
     }
 }

@@ -79,8 +79,14 @@ impl Dialect for CompletionsDialect {
         for choice in &chunk.choices {
             let text = self.begin(choice.index);
             if !text.is_empty() {
-                let echo =
-                    TextPiece { index: choice.index, text, finish_reason: None, logprobs: None, stop_reason: None };
+                let echo = TextPiece {
+                    index: choice.index,
+                    text,
+                    finish_reason: None,
+                    logprobs: None,
+                    stop_reason: None,
+                    token_ids: None,
+                };
                 frames.push(self.frame(echo)?);
             }
         }

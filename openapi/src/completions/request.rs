@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::Prompts;
 use crate::chat::{ChatRequest, ResponseFormat, Stop, StreamOptions};
 use crate::present::Present;
+use crate::relay::ForNode;
 
 /// Tokens generated where the caller says nothing, as OpenAI documents.
 pub const DEFAULT_MAX_TOKENS: u32 = 16;
@@ -82,6 +83,10 @@ pub struct CompletionRequest {
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
     pub suffix: Option<Present>,
+    /// What a gateway adds for a node. Refused from anybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub peerway: Option<ForNode>,
 }
 
 impl CompletionRequest {
@@ -150,6 +155,7 @@ impl CompletionRequest {
             logprobs: self.logprobs.map(|_| true),
             top_logprobs: self.logprobs,
             response_format: self.response_format.clone(),
+            peerway: self.peerway.clone(),
             ..ChatRequest::default()
         }
     }

@@ -101,6 +101,10 @@ pub struct TextPiece {
     /// With the finish reason: the stop text at which it stopped, where it was one of the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<String>,
+    /// The token ids behind this piece, from a node to a gateway that asked for them; see [`crate::relay`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub token_ids: Option<Vec<u32>>,
 }
 
 /// Log probabilities of an answer's tokens: lists of the same length.

@@ -1,8 +1,8 @@
 //! What types alone cannot refuse.
 
 use super::{CompletionRequest, Prompt};
-use crate::ApiError;
 use crate::chat::MAX_CHOICES;
+use crate::{ApiError, relay};
 
 /// Prompts of one request. Each is an answer at least, so that it is the bound on answers.
 const MAX_PROMPTS: usize = MAX_CHOICES as usize;
@@ -61,6 +61,12 @@ impl CompletionRequest {
         }
         if self.suffix.is_some() {
             return Err(ApiError::invalid("suffix", "`suffix` is not supported. No node fills in between two texts."));
+        }
+        if self.peerway.is_some() {
+            return Err(ApiError::invalid(
+                relay::FIELD,
+                "`peerway` is not supported. It is what gateways say to nodes.",
+            ));
         }
         if self.max_tokens == Some(0) {
             return Err(ApiError::invalid("max_tokens", "Ask for at least one token."));

@@ -148,6 +148,7 @@ impl Dialect for ResponsesDialect {
                 finish_reason,
                 logprobs: choice.logprobs,
                 stop_reason: None,
+                token_ids: None,
             });
             if let Some(refusal) = choice.message.refusal {
                 self.answer.refuse(refusal);

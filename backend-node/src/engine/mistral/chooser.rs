@@ -37,12 +37,24 @@ struct Noted {
     /// Length of the sequence at the last pick. Where part of the prompt came from the prefix cache, mistral.rs leaves it
     /// out of the first one, so that places cannot be counted from it.
     context: Option<usize>,
+    /// Tokens that another node picked before: draws of a seed go on after them.
+    before: usize,
     picks: Vec<Pick>,
 }
 
 impl Chooser {
     pub(super) fn new(sampling: Sampling, bias: Vec<(u32, f32)>, logprobs: Option<usize>) -> Arc<Self> {
         Arc::new(Self { sampling, bias, logprobs, noted: Mutex::default() })
+    }
+
+    /// The answer goes on after so many tokens of another node. To be said before the first pick.
+    pub(super) fn go_on_after(&self, tokens: usize) {
+        self.noted.lock().before = tokens;
+    }
+
+    /// The ids of the picks from this place on.
+    pub(super) fn tokens_from(&self, place: usize) -> Vec<u32> {
+        self.noted.lock().picks.iter().skip(place).map(|pick| pick.token).collect()
     }
 
     /// Tokens picked so far.
@@ -66,7 +78,7 @@ impl Chooser {
         if noted.context.replace(context) == Some(context) {
             noted.picks.pop();
         }
-        noted.picks.len()
+        noted.before + noted.picks.len()
     }
 }
 

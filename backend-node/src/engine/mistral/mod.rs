@@ -18,6 +18,7 @@ mod prefix;
 mod prompt;
 mod rayon_pool;
 mod request;
+mod resume;
 mod shape;
 mod source;
 mod stop;
@@ -41,7 +42,7 @@ use tokio::sync::mpsc;
 pub use embed::MistralEmbedder;
 pub use source::Source;
 
-use super::{Answer, Asked, Engine, EngineError, ModelInfo, Stamp};
+use super::{Answer, Asked, Engine, EngineError, ModelInfo, Stamp, capability};
 use grammar::Grammars;
 use prefix::PrefixCache;
 use prompt::{Conversation, Prompt};
@@ -138,6 +139,9 @@ impl MistralEngine {
         }
         engine.follows = engine.try_template(loaded.thinks).await;
         engine.model.capabilities = engine.follows.capabilities();
+        if !engine.follows.thinking.thinks {
+            engine.model.capabilities.push(capability::RESUME.to_owned());
+        }
         Ok(engine)
     }
 
@@ -191,7 +195,8 @@ impl MistralEngine {
         let turn = self.turns.next().await;
         self.prefix.make_room(&self.runner).await;
         let prompt_tokens = self.measure(&translated.prompt).await?;
-        let Translated { prompt, sampling, chooser, shape, stops, wants_logprobs, limit, most_calls } = translated;
+        let Translated { prompt, sampling, chooser, shape, stops, wants_logprobs, limit, most_calls, added } =
+            translated;
         let shape_field = shape.as_ref().map(|shape| shape.field().to_owned());
         let limit = limit.min(self.context - prompt_tokens);
         // Room for the whole answer: the engine's thread waits for whoever does not read, and with it every other answer.
@@ -201,6 +206,29 @@ impl MistralEngine {
             Prompt::Chat(conversation) => (Stamp::new(&self.model.id), conversation.tools.clone()),
             Prompt::Text(_) | Prompt::Tokens(_) => (Stamp::of_text(&self.model.id), None),
         };
+        let seam = match &added.resume {
+            None => None,
+            Some(_) if shape.is_some() || tools.is_some() || self.follows.thinking.thinks => {
+                return Err(resume::refused("Answers with a shape, tools or thoughts are not gone on with."));
+            }
+            Some(delivered) => Some(resume::seam(delivered, &self.vocabulary, matches!(prompt, Prompt::Chat(_)))?),
+        };
+        if wants_logprobs && seam.as_ref().is_some_and(|seam| !seam.held.is_empty()) {
+            return Err(resume::refused("Log probabilities of tokens that were held back are not known."));
+        }
+        let (prompt, limit) = match &seam {
+            None => (prompt, limit),
+            Some(seam) => {
+                chooser.go_on_after(seam.tokens.len());
+                let mut tokens = self.tokenizer.read(prompt).await?;
+                tokens.extend(&seam.tokens);
+                (Prompt::Tokens(tokens), limit.saturating_sub(seam.tokens.len()))
+            }
+        };
+        let tells_tokens = added.token_ids;
+        if let Some(end) = seam.as_ref().and_then(|seam| seam.end(limit)) {
+            return Ok(Answer::Stream(stream::ended(&stamp, stops, seam, end, prompt_tokens)));
+        }
         let request = NormalRequest {
             messages: prompt.into_message(),
             sampling_params: mistralrs::SamplingParams {
@@ -237,6 +265,8 @@ impl MistralEngine {
             most_calls,
             shape_field,
             prefix: self.prefix.clone(),
+            tells_tokens,
+            held: seam.map(|seam| seam.held),
         })))
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mistralrs::SamplingParams;
 use peerway_openapi::chat::ChatRequest;
 use peerway_openapi::completions::CompletionRequest;
+use peerway_openapi::relay::ForNode;
 
 use super::EngineError;
 use super::chooser::Chooser;
@@ -27,6 +28,8 @@ pub(super) struct Translated {
     pub(super) limit: usize,
     /// Tool calls that the answer may have.
     pub(super) most_calls: usize,
+    /// What a gateway adds.
+    pub(super) added: ForNode,
 }
 
 /// What the model's chat template can show.
@@ -79,6 +82,7 @@ impl Translated {
             wants_logprobs: settings.logprobs == Some(true),
             limit: limit.unwrap_or(usize::MAX),
             most_calls: if settings.parallel_tool_calls == Some(false) { 1 } else { usize::MAX },
+            added: settings.peerway.clone().unwrap_or_default(),
         })
     }
 }

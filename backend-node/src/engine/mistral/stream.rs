@@ -17,13 +17,14 @@ use uuid::Uuid;
 
 use super::chooser::{Chooser, Pick};
 use super::prefix::PrefixCache;
+use super::resume::Seam;
 use super::stop::StopWatch;
 use super::vocabulary::Vocabulary;
 use super::{BROKE, EngineError};
 use crate::engine::{ChunkStream, Stamp};
 
 /// How long an engine that is at work may say nothing.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// What a stream is made from.
 pub(super) struct Plan {
@@ -40,6 +41,10 @@ pub(super) struct Plan {
     /// The request's field that gives the answer its shape. None: it may have any.
     pub(super) shape_field: Option<String>,
     pub(super) prefix: Arc<PrefixCache>,
+    /// Whether pieces tell their tokens.
+    pub(super) tells_tokens: bool,
+    /// Text that another node had held back, where this answer goes on with its. None: it begins.
+    pub(super) held: Option<String>,
 }
 
 struct Progress {
@@ -54,6 +59,8 @@ struct Progress {
     shown: usize,
     /// Tokens picked when a sign of life was given last.
     picked: usize,
+    /// Picks already told by their ids.
+    told: usize,
     /// Log probabilities of text that is held back.
     held: Vec<TokenLogprob>,
 }
@@ -61,17 +68,28 @@ struct Progress {
 /// Reads messages until the answer has ended. Dropping the stream closes the channel, at which the engine stops.
 pub(super) fn chunks(plan: Plan) -> ChunkStream {
     let watch = StopWatch::new(plan.stops.clone());
-    let progress = Progress {
+    let held = plan.held.clone();
+    let mut progress = Progress {
         plan,
         watch,
         ready: VecDeque::new(),
-        opened: false,
+        // Who speaks was told by the node that began.
+        opened: held.is_some(),
         began: false,
+        told: 0,
         over: false,
         shown: 0,
         picked: 0,
         held: Vec::new(),
     };
+    if let Some(held) = held.filter(|held| !held.is_empty()) {
+        let passed = progress.watch.push(&held);
+        match passed.stopped {
+            Some(stop) => progress.finish(&passed.text, FinishReason::Stop, Some(stop)),
+            None if passed.text.is_empty() => {}
+            None => progress.send(Delta::text(passed.text)),
+        }
+    }
     stream::unfold(progress, |mut progress| async move {
         while progress.ready.is_empty() && !progress.over {
             match tokio::time::timeout(SIGN_OF_LIFE, progress.plan.messages.recv()).await {
@@ -82,6 +100,25 @@ pub(super) fn chunks(plan: Plan) -> ChunkStream {
         progress.ready.pop_front().map(|chunk| (chunk, progress))
     })
     .boxed()
+}
+
+/// The end of an answer of which another node had made everything but that.
+pub(super) fn ended(
+    stamp: &Stamp,
+    stops: Vec<String>,
+    seam: Option<Seam>,
+    reason: FinishReason,
+    prompt_tokens: usize,
+) -> ChunkStream {
+    let mut watch = StopWatch::new(stops);
+    let passed = watch.push(&seam.map(|seam| seam.held).unwrap_or_default());
+    let reason = if passed.stopped.is_some() { FinishReason::Stop } else { reason };
+    let text = if passed.stopped.is_some() { passed.text } else { passed.text + &watch.flush() };
+    let delta = if text.is_empty() { Delta::default() } else { Delta::text(text) };
+    let mut last = stamp.piece(delta, Some(reason));
+    last.choices[0].stop_reason = passed.stopped;
+    let usage = Usage::of_tokens(u64::try_from(prompt_tokens).unwrap_or(u64::MAX), 0, 0);
+    stream::iter([Ok(last), Ok(stamp.usage(usage))]).boxed()
 }
 
 impl Progress {
@@ -224,6 +261,12 @@ impl Progress {
         let role = (!std::mem::replace(&mut self.opened, true)).then_some(Role::Assistant);
         let sent = delta.content.as_deref().map_or(0, str::len);
         let mut chunk = self.plan.stamp.piece(Delta { role, ..delta }, reason);
+        if self.plan.tells_tokens {
+            // The engine may be ahead of what is shown: what its tokens say beyond this piece is still to come.
+            let ids = self.plan.chooser.tokens_from(self.told);
+            self.told += ids.len();
+            chunk.choices[0].token_ids = (!ids.is_empty()).then_some(ids);
+        }
         if self.plan.wants_logprobs {
             let content = self.logprobs_of(sent, reason.is_some());
             chunk.choices[0].logprobs =

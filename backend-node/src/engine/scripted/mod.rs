@@ -41,6 +41,9 @@ pub struct Counters {
     pub words: u64,
 }
 
+/// What stands for a hash of weights: the words are the same on every node.
+const WEIGHTS: &str = "scripted:words";
+
 /// Makes words.
 pub struct ScriptedEngine {
     model: ModelInfo,
@@ -52,7 +55,11 @@ pub struct ScriptedEngine {
 impl ScriptedEngine {
     /// An engine that serves this model without faults.
     #[must_use]
-    pub fn new(model: ModelInfo) -> Self {
+    pub fn new(mut model: ModelInfo) -> Self {
+        if !model.can(capability::EMBEDDINGS) && !model.can(capability::RESUME) {
+            model.capabilities.push(capability::RESUME.to_owned());
+        }
+        model.weights_hash.get_or_insert_with(|| WEIGHTS.to_owned());
         Self { model, script: Script::default(), counters: Arc::default(), requests: AtomicU64::new(0) }
     }
 
@@ -93,7 +100,7 @@ impl Engine for ScriptedEngine {
         }
         let seed = words::seed(&request.messages);
         let prompt = Read { stamp: Stamp::new(&self.model.id), seed, tokens: words::count(&request.messages) };
-        Ok(self.run(prompt, &request, script))
+        self.run(prompt, &request, script)
     }
 
     async fn complete(&self, request: CompletionRequest) -> Result<Answer, EngineError> {
@@ -107,7 +114,7 @@ impl Engine for ScriptedEngine {
         };
         let script = self.script(&text, "prompt")?;
         let prompt = Read { stamp: Stamp::of_text(&self.model.id), seed: words::seed_text(&text), tokens };
-        Ok(self.run(prompt, &request.settings(), script))
+        self.run(prompt, &request.settings(), script)
     }
 
     async fn embed(&self, request: EmbeddingRequest) -> Result<EmbeddingResponse, EngineError> {
@@ -138,9 +145,16 @@ impl ScriptedEngine {
         Ok(script)
     }
 
-    fn run(&self, prompt: Read, settings: &ChatRequest, script: Script) -> Answer {
-        let run = Run::new(prompt, settings, script, self.counters.clone());
-        Answer::Stream(stream::unfold(run, Run::step).boxed())
+    fn run(&self, prompt: Read, settings: &ChatRequest, script: Script) -> Result<Answer, EngineError> {
+        let most_calls = if settings.parallel_tool_calls == Some(false) { 1 } else { usize::MAX };
+        // Another seed, other words; none, always the same ones.
+        let seed = settings.seed.map_or(prompt.seed, |seed| prompt.seed.rotate_left(17) ^ seed.cast_unsigned());
+        let plan = Plan::new(&script, seed, most_calls);
+        let added = settings.peerway.clone().unwrap_or_default();
+        let delivered = added.resume.as_ref().map_or(Ok(0), |delivered| plan.place_after(delivered))?;
+        let mut run = Run::new(prompt, settings, script, plan, delivered, self.counters.clone());
+        run.tells_tokens = added.token_ids;
+        Ok(Answer::Stream(stream::unfold(run, Run::step).boxed()))
     }
 }
 
@@ -151,7 +165,12 @@ struct Run {
     plan: Plan,
     prompt_tokens: u64,
     asked_for: u32,
+    /// Pieces that another node said before.
+    resumed: u32,
+    /// Pieces said, those among them.
     said: u32,
+    /// Whether pieces tell their tokens: each is one, whose id is its place.
+    tells_tokens: bool,
     stage: Stage,
     counters: Arc<watch::Sender<Counters>>,
 }
@@ -165,12 +184,15 @@ enum Stage {
 }
 
 impl Run {
-    fn new(prompt: Read, settings: &ChatRequest, script: Script, counters: Arc<watch::Sender<Counters>>) -> Self {
+    fn new(
+        prompt: Read,
+        settings: &ChatRequest,
+        script: Script,
+        plan: Plan,
+        resumed: u32,
+        counters: Arc<watch::Sender<Counters>>,
+    ) -> Self {
         counters.send_modify(|counters| counters.running += 1);
-        let most_calls = if settings.parallel_tool_calls == Some(false) { 1 } else { usize::MAX };
-        // Another seed, other words; none, always the same ones.
-        let seed = settings.seed.map_or(prompt.seed, |seed| prompt.seed.rotate_left(17) ^ seed.cast_unsigned());
-        let plan = Plan::new(&script, seed, most_calls);
         let wanted = plan.length();
         let limit = settings.max_generated().map_or(u32::MAX, |limit| limit.tokens);
         Self {
@@ -178,7 +200,9 @@ impl Run {
             plan,
             prompt_tokens: prompt.tokens,
             asked_for: wanted.min(limit),
-            said: 0,
+            resumed,
+            said: resumed,
+            tells_tokens: false,
             stage: Stage::Words,
             counters,
             script: Script { cut_short: limit < wanted, ..script },
@@ -186,7 +210,7 @@ impl Run {
     }
 
     async fn step(mut self) -> Option<(Result<ChatChunk, EngineError>, Self)> {
-        if self.stage == Stage::Words && self.said == self.asked_for {
+        if self.stage == Stage::Words && self.said >= self.asked_for {
             self.stage = Stage::Finish;
         }
         match self.stage {
@@ -202,9 +226,11 @@ impl Run {
                     return self.fail("The engine died, as it was told to.");
                 }
                 let delta = Delta { role: self.role(), ..self.plan.piece(self.said).unwrap_or_default() };
+                let mut piece = self.stamp.piece(delta, None);
+                piece.choices[0].token_ids = self.tells_tokens.then(|| vec![self.said]);
                 self.said += 1;
                 self.counters.send_modify(|counters| counters.words += 1);
-                Some((Ok(self.stamp.piece(delta, None)), self))
+                Some((Ok(piece), self))
             }
             Stage::Finish if self.script.error_finish => self.fail("The engine failed at its end, as it was told to."),
             Stage::Finish => {
@@ -225,7 +251,11 @@ impl Run {
                 self.stage = Stage::Over;
                 self.counters.send_modify(|counters| counters.served += 1);
                 let claim = |tokens: u64| tokens.saturating_mul(self.script.claim_factor);
-                let usage = Usage::of_tokens(claim(self.prompt_tokens), 0, claim(u64::from(self.said)));
+                let usage = Usage::of_tokens(
+                    claim(self.prompt_tokens),
+                    0,
+                    claim(u64::from(self.said.saturating_sub(self.resumed))),
+                );
                 Some((Ok(self.stamp.usage(usage)), self))
             }
             Stage::Over => None,

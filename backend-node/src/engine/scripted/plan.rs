@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use peerway_openapi::chat::{Delta, FunctionCallDelta, ToolCallDelta, ToolKind};
+use peerway_openapi::relay::Delivered;
 use uuid::Uuid;
 
+use super::super::EngineError;
 use super::directive::Script;
 use super::words;
 
@@ -54,6 +56,31 @@ impl Plan {
     /// Whether it ends with a call.
     pub(super) fn calls(&self) -> bool {
         !self.calls.is_empty()
+    }
+
+    /// The place after what another node said, whose tokens are the places of its pieces.
+    ///
+    /// # Errors
+    /// Where this plan does not begin so, or a call had begun.
+    pub(super) fn place_after(&self, delivered: &Delivered) -> Result<u32, EngineError> {
+        let refuse = |why: &str| Err(EngineError::bad_param("peerway.resume", why));
+        let (mut text, mut thoughts) = (String::new(), String::new());
+        for (place, token) in (0..).zip(&delivered.token_ids) {
+            match self.piece(place) {
+                Some(piece) if *token == place && piece.tool_calls.is_none() => {
+                    text.push_str(piece.content.as_deref().unwrap_or_default());
+                    thoughts.push_str(piece.reasoning_content.as_deref().unwrap_or_default());
+                }
+                Some(piece) if piece.tool_calls.is_some() => {
+                    return refuse("A call that has begun cannot be gone on with.");
+                }
+                _ => return refuse("These are not the tokens of this answer."),
+            }
+        }
+        if text != delivered.text || thoughts != delivered.thoughts {
+            return refuse("This is not what its tokens say.");
+        }
+        Ok(count(delivered.token_ids.len()))
     }
 
     /// The piece at a place. None past the end.

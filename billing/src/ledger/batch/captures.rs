@@ -3,14 +3,14 @@
 use super::{Books, Draft};
 use crate::error::LedgerError;
 use crate::id::AccountId;
-use crate::ledger::rows::{ChargeRow, HoldRow, column};
-use crate::ledger::types::{Capture, Captured, HoldState};
-use crate::money::{Nanos, Split};
+use crate::ledger::rows::{ChargeRow, HoldRow, PartRow, column};
+use crate::ledger::types::{Capture, Captured, HoldState, Part, Receipt};
+use crate::money::{Nanos, Split, limited_shares};
 
 impl Books {
     pub(super) fn capture(&mut self, capture: &Capture) -> Result<Captured, LedgerError> {
         if let Some(first) = self.charges.get(capture.request.as_str()) {
-            return Ok(Captured { receipt: first.to_receipt()?, repeated: true });
+            return Ok(Captured { receipt: self.receipt(first)?, repeated: true });
         }
         let hold =
             &self.holds.get(capture.hold.as_str()).ok_or_else(|| LedgerError::not_found("hold", &capture.hold))?.row;
@@ -20,23 +20,34 @@ impl Books {
         let paid = due.limited(cover.min(capture.at_most.unwrap_or(Nanos::MAX)));
         let charge = charge_row(capture, hold, paid, self.now);
 
-        let terms = capture.charge.terms();
-        let operator = AccountId::of_operator(&terms.operator);
-        self.ensure_operator(&operator, terms.operator.as_str())?;
-        let fees = AccountId::platform_fees();
-        let (total, earned, fee) = (paid.total.as_i64(), paid.operator.as_i64(), paid.fee.as_i64());
-        let lines = [(customer.as_str(), -total), (operator.as_str(), earned), (fees.as_str(), fee)];
-        let reference = charge.request_id.clone();
-        self.post(Draft { kind: "charge", reference, lines: &lines, charge: Some(charge), ..Draft::default() })?;
-        if open {
-            self.take_from_hold(capture, &customer, total);
+        let shares = limited_shares(capture.charge.earned(), paid.operator);
+        let parts = capture.charge.parts();
+        let mut lines = vec![(customer.clone(), -paid.total.as_i64())];
+        for (part, share) in parts.iter().zip(&shares) {
+            let operator = AccountId::of_operator(&part.operator);
+            self.ensure_operator(&operator, part.operator.as_str())?;
+            match lines.iter_mut().skip(1).find(|(account, _)| account == operator.as_str()) {
+                // No more than what is paid in all.
+                Some((_, earned)) => *earned += share.as_i64(),
+                None => lines.push((operator.into(), share.as_i64())),
+            }
         }
-        let receipt = self
-            .charges
-            .get(capture.request.as_str())
-            .ok_or_else(|| LedgerError::not_found("charge", &capture.request))?
-            .to_receipt()?;
+        lines.push((AccountId::platform_fees().into(), paid.fee.as_i64()));
+        let lines: Vec<(&str, i64)> = lines.iter().map(|(account, amount)| (account.as_str(), *amount)).collect();
+        let reference = charge.request_id.clone();
+        let parts = if parts.len() > 1 { part_rows(&parts, &shares) } else { Vec::new() };
+        self.post(Draft { kind: "charge", reference, lines: &lines, charge: Some(charge), parts, ..Draft::default() })?;
+        if open {
+            self.take_from_hold(capture, &customer, paid.total.as_i64());
+        }
+        let charge = self.charges.get(capture.request.as_str());
+        let charge = charge.ok_or_else(|| LedgerError::not_found("charge", &capture.request))?;
+        let receipt = self.receipt(charge)?;
         Ok(Captured { receipt, repeated: false })
+    }
+
+    fn receipt(&self, charge: &ChargeRow) -> Result<Receipt, LedgerError> {
+        charge.to_receipt(self.parts.get(&charge.transfer).map_or(&[], Vec::as_slice))
     }
 
     fn take_from_hold(&mut self, capture: &Capture, customer: &str, total: i64) {
@@ -55,6 +66,10 @@ impl Books {
 /// The receipt's row; its place in the log is filled in when it is posted.
 fn charge_row(capture: &Capture, hold: &HoldRow, paid: Split, now: i64) -> ChargeRow {
     let terms = capture.charge.terms();
+    let earlier = capture.charge.earlier();
+    // The whole answer's, whoever delivered what of it.
+    let billed = earlier.iter().fold(terms.billed, |sum, part| sum.plus(part.billed));
+    let claimed = earlier.iter().fold(terms.claimed, |sum, part| sum.plus(part.claimed));
     ChargeRow {
         request_id: capture.request.as_str().to_owned(),
         transfer: 0,
@@ -69,12 +84,12 @@ fn charge_row(capture: &Capture, hold: &HoldRow, paid: Split, now: i64) -> Charg
         price_cached: terms.price.cached_input.as_i64(),
         price_output: terms.price.output.as_i64(),
         fee_bps: i64::from(terms.fee.basis_points()),
-        prompt: column(terms.billed.prompt()),
-        cached: column(terms.billed.cached()),
-        completion: column(terms.billed.completion()),
-        claimed_prompt: column(terms.claimed.prompt()),
-        claimed_cached: column(terms.claimed.cached()),
-        claimed_completion: column(terms.claimed.completion()),
+        prompt: column(billed.prompt()),
+        cached: column(billed.cached()),
+        completion: column(billed.completion()),
+        claimed_prompt: column(claimed.prompt()),
+        claimed_cached: column(claimed.cached()),
+        claimed_completion: column(claimed.completion()),
         total: paid.total.as_i64(),
         earned: paid.operator.as_i64(),
         fee: paid.fee.as_i64(),
@@ -83,4 +98,25 @@ fn charge_row(capture: &Capture, hold: &HoldRow, paid: Split, now: i64) -> Charg
         created_at: now,
         token_id: terms.token.as_ref().map(|token| token.as_str().to_owned()),
     }
+}
+
+/// A row for each part, in their order.
+fn part_rows(parts: &[Part], shares: &[Nanos]) -> Vec<PartRow> {
+    let row = |(place, (part, share)): (i64, (&Part, &Nanos))| PartRow {
+        transfer: 0,
+        part: place,
+        node: part.node.clone(),
+        operator: part.operator.as_str().to_owned(),
+        price_input: part.price.input.as_i64(),
+        price_cached: part.price.cached_input.as_i64(),
+        price_output: part.price.output.as_i64(),
+        prompt: column(part.billed.prompt()),
+        cached: column(part.billed.cached()),
+        completion: column(part.billed.completion()),
+        claimed_prompt: column(part.claimed.prompt()),
+        claimed_cached: column(part.claimed.cached()),
+        claimed_completion: column(part.claimed.completion()),
+        earned: share.as_i64(),
+    };
+    (0..).zip(parts.iter().zip(shares)).map(row).collect()
 }

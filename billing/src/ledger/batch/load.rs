@@ -8,7 +8,7 @@ use super::{Books, PastCredit, Tracked};
 use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::command::Command;
-use crate::ledger::read::head;
+use crate::ledger::read::{head, parts_of};
 use crate::ledger::rows::{AccountRow, ChargeRow, HoldRow, KeyRow, MemberRow};
 
 /// What the commands of a batch name.
@@ -54,7 +54,9 @@ impl Wanted {
                 for capture in captures {
                     self.hold(capture.hold.as_str());
                     self.requests.insert(capture.request.as_str().to_owned());
-                    self.accounts.insert(AccountId::of_operator(&capture.charge.terms().operator).into());
+                    for part in capture.charge.parts() {
+                        self.accounts.insert(AccountId::of_operator(&part.operator).into());
+                    }
                 }
             }
             Command::Release { hold, .. } => self.hold(hold.as_str()),
@@ -107,6 +109,7 @@ pub(super) async fn load(
         &wanted.requests,
     )
     .await?;
+    let parts = parts_of(connection, &charges).await?;
     let credits: Vec<PastCredit> = rows(
         connection,
         "SELECT t.reference, t.memo, t.seq, e.account, e.amount
@@ -132,11 +135,13 @@ pub(super) async fn load(
             .map(|row| ((row.account.clone(), row.subject.clone()), Tracked::clean(Some(row))))
             .collect(),
         charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
+        parts,
         credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
         swept: 0,
         new_transfers: Vec::new(),
         new_entries: Vec::new(),
         new_charges: Vec::new(),
+        new_parts: Vec::new(),
     })
 }
 

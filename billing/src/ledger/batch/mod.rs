@@ -28,7 +28,7 @@ use audit::Note;
 
 use super::chain;
 use super::command::{Command, Settle, settle};
-use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, TransferRow};
+use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -74,6 +74,8 @@ struct Draft<'a> {
     memo: String,
     lines: &'a [(&'a str, i64)],
     charge: Option<ChargeRow>,
+    /// The parts of the charge, where several nodes delivered.
+    parts: Vec<PartRow>,
     /// Who asked for it; `None` where nobody did.
     audit: Option<Note>,
 }
@@ -88,11 +90,14 @@ struct Books {
     /// By account and subject, all members of the accounts that a command may change; `None` once removed.
     members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
     charges: HashMap<String, ChargeRow>,
+    /// The parts of those charges that have some, by their transfer.
+    parts: HashMap<i64, Vec<PartRow>>,
     credits: HashMap<String, PastCredit>,
     swept: u64,
     new_transfers: Vec<TransferRow>,
     new_entries: Vec<EntryRow>,
     new_charges: Vec<ChargeRow>,
+    new_parts: Vec<PartRow>,
 }
 
 /// Decides `commands` in order and commits. Emptied commands have their answer in `settles`; on an error the
@@ -157,7 +162,7 @@ impl Books {
 
     /// Appends one transfer to the log and moves the balances. Lines of zero are left out.
     fn post(&mut self, draft: Draft<'_>) -> Result<i64, LedgerError> {
-        let Draft { kind, reference, memo, lines, charge, audit } = draft;
+        let Draft { kind, reference, memo, lines, charge, mut parts, audit } = draft;
         debug_assert_eq!(lines.iter().map(|(_, amount)| i128::from(*amount)).sum::<i128>(), 0);
         let mut balances = Vec::with_capacity(lines.len());
         for (account, amount) in lines {
@@ -187,13 +192,18 @@ impl Books {
             audit,
         };
         let charge = charge.map(|charge| ChargeRow { transfer: seq, ..charge });
-        transfer.hash = chain::link(&transfer, &entries, charge.as_ref());
+        parts.iter_mut().for_each(|part| part.transfer = seq);
+        transfer.hash = chain::link(&transfer, &entries, charge.as_ref(), &parts);
         self.head = Head { seq, hash: transfer.hash.clone() };
         self.new_transfers.push(transfer);
         self.new_entries.extend(entries);
         if let Some(charge) = charge {
             self.charges.insert(charge.request_id.clone(), charge.clone());
             self.new_charges.push(charge);
+        }
+        if !parts.is_empty() {
+            self.new_parts.extend(parts.iter().cloned());
+            self.parts.insert(seq, parts);
         }
         Ok(seq)
     }

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{Books, Tracked};
 use crate::error::LedgerError;
-use crate::ledger::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, TransferRow};
+use crate::ledger::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
 
 /// Rows per statement are powers of two up to two to this.
 const LARGEST: usize = 6;
@@ -89,6 +89,27 @@ row!(
     ""
 );
 row!(
+    PartRow,
+    "charge_parts",
+    [
+        transfer,
+        part,
+        node,
+        operator,
+        price_input,
+        price_cached,
+        price_output,
+        prompt,
+        cached,
+        completion,
+        claimed_prompt,
+        claimed_cached,
+        claimed_completion,
+        earned
+    ],
+    ""
+);
+row!(
     HoldRow,
     "holds",
     [id, account, amount, captured, state, expires_at, owner, created_at, seal],
@@ -124,6 +145,7 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
     wrote |= write(connection, &all(&books.new_transfers)).await?;
     wrote |= write(connection, &all(&books.new_entries)).await?;
     wrote |= write(connection, &all(&books.new_charges)).await?;
+    wrote |= write(connection, &all(&books.new_parts)).await?;
     wrote |= write(connection, &dirty(books.holds.values())).await?;
     wrote |= write(connection, &dirty(books.keys.values())).await?;
     for ((account, subject), member) in books.members.iter().filter(|(_, member)| member.dirty) {

@@ -58,11 +58,29 @@ pub struct ChargeTerms {
     pub outcome: Outcome,
 }
 
+/// What one of several nodes delivered of an answer, one going on where another had died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The node, as in [`ChargeTerms`].
+    pub node: String,
+    /// Who is paid.
+    pub operator: OperatorId,
+    /// What the node asked.
+    pub price: Price,
+    /// What is billed of its work.
+    pub billed: TokenCount,
+    /// What the node claims.
+    pub claimed: TokenCount,
+}
+
 /// Terms whose sum is known to fit the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     terms: ChargeTerms,
+    earlier: Vec<Part>,
     split: Split,
+    /// What each part earns, the last one's last.
+    earned: Vec<Nanos>,
 }
 
 impl Charge {
@@ -70,17 +88,45 @@ impl Charge {
     ///
     /// # Errors
     /// When the sum does not fit.
-    pub fn new(mut terms: ChargeTerms) -> Result<Self, Overflow> {
-        let split = money::charge(&terms.price, terms.billed, terms.fee)?;
-        terms.node = crate::text::cleaned(&terms.node);
-        terms.model = crate::text::cleaned(&terms.model);
-        Ok(Self { terms, split })
+    pub fn new(terms: ChargeTerms) -> Result<Self, Overflow> {
+        Self::in_parts(terms, Vec::new())
     }
 
-    /// What it was made from.
+    /// Computes what an answer costs that several nodes delivered: the terms are those of the node that delivered last,
+    /// with its own tokens alone, and the others come in their order. The prompt is billed once: in the terms.
+    ///
+    /// # Errors
+    /// When the sum does not fit.
+    pub fn in_parts(mut terms: ChargeTerms, mut earlier: Vec<Part>) -> Result<Self, Overflow> {
+        let parts = earlier.iter().map(|part| (&part.price, part.billed)).chain([(&terms.price, terms.billed)]);
+        let (split, earned) = money::charge_parts(parts, terms.fee)?;
+        for name in earlier.iter_mut().map(|part| &mut part.node).chain([&mut terms.node, &mut terms.model]) {
+            *name = crate::text::cleaned(name);
+        }
+        Ok(Self { terms, earlier, split, earned })
+    }
+
+    /// What it was made from: of several parts, the last.
     #[must_use]
     pub const fn terms(&self) -> &ChargeTerms {
         &self.terms
+    }
+
+    /// The parts before the last.
+    #[must_use]
+    pub fn earlier(&self) -> &[Part] {
+        &self.earlier
+    }
+
+    /// All parts.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let ChargeTerms { node, operator, price, billed, claimed, .. } = self.terms.clone();
+        self.earlier.iter().cloned().chain([Part { node, operator, price, billed, claimed }]).collect()
+    }
+
+    /// What each part earns, before it is known what is paid.
+    pub(crate) fn earned(&self) -> &[Nanos] {
+        &self.earned
     }
 
     /// What it costs, and who gets what.
@@ -150,7 +196,7 @@ pub struct Receipt {
     pub billed: TokenCount,
     /// Tokens that the node claimed.
     pub claimed: TokenCount,
-    /// What was paid, and who got what.
+    /// What was paid, and who got what: the operators of all parts together.
     pub paid: Split,
     /// What the tokens cost beyond that, and nobody paid.
     pub shortfall: Nanos,
@@ -158,4 +204,25 @@ pub struct Receipt {
     pub outcome: Outcome,
     /// When it was posted.
     pub created_at: Timestamp,
+    /// What each node delivered, in their order, where several did; the fields above are then those of the last, with the
+    /// tokens of all. Empty where one delivered everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ReceiptPart>,
+}
+
+/// What one of several nodes delivered of an answer, and what it got for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptPart {
+    /// Who served.
+    pub node: String,
+    /// Who was paid.
+    pub operator: OperatorId,
+    /// At which ask.
+    pub price: Price,
+    /// Tokens billed.
+    pub billed: TokenCount,
+    /// Tokens that the node claimed.
+    pub claimed: TokenCount,
+    /// What was paid for it, without the fee.
+    pub earned: Nanos,
 }

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::SqliteConnection;
 
-use super::{Check, VerifyReport};
-use crate::id::AccountId;
+use super::{Check, VerifyReport, charges};
 use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{PAGE, Posting, page};
-use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, TransferRow};
+use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
 use crate::ledger::types::Head;
-use crate::money::{self, Nanos};
 
 /// An account as the log tells it.
 #[derive(Default)]
@@ -57,6 +55,9 @@ pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyR
                 format!("its transfer {transfer} does not exist"),
             );
         }
+        if let Some(PartRow { transfer, part, .. }) = page.stray_parts.first() {
+            report.find(Check::Charges, format!("part {transfer}/{part}"), "belongs to no transfer");
+        }
         if page.postings.len() < PAGE {
             return Ok(totals);
         }
@@ -72,8 +73,8 @@ fn check_link(posting: &Posting, report: &mut VerifyReport) {
         report.find(Check::Chain, place, format!("follows transfer {}: some are missing", report.head.seq));
     } else if *prev_hash != report.head.hash {
         report.find(Check::Chain, place, "is not chained to the transfer before it");
-    } else if chain::link(&posting.transfer, &posting.entries, posting.charge.as_ref()) != *hash {
-        report.find(Check::Chain, place, "was changed: its hash is not that of its fields, entries and charge");
+    } else if chain::link(&posting.transfer, &posting.entries, posting.charge.as_ref(), &posting.parts) != *hash {
+        report.find(Check::Chain, place, "was changed: its hash is not that of its fields, entries, charge and parts");
     }
 }
 
@@ -91,45 +92,11 @@ fn check_charge(posting: &Posting, report: &mut VerifyReport) {
         (None, false) => {}
         (None, true) => report.find(Check::Charges, place, format!("charge {} is missing", transfer.reference)),
         (Some(charge), _) => {
-            if let Err(message) = consistent(charge, posting) {
+            if let Err(message) = charges::consistent(charge, posting) {
                 report.find(Check::Charges, place, format!("charge {}: {message}", charge.request_id));
             }
         }
     }
-}
-
-/// The charge from its terms again, and the entries from the charge again.
-fn consistent(charge: &ChargeRow, posting: &Posting) -> Result<(), String> {
-    let (price, fee, billed) = charge.terms().ok_or("its price, fee or tokens are impossible")?;
-    if i64::try_from(billed.cached()) != Ok(charge.cached) {
-        return Err("it has more cached tokens than prompt tokens".to_owned());
-    }
-    let due = money::charge(&price, billed, fee).map_err(|error| error.to_string())?;
-    let paid = due.limited(Nanos::new(charge.total));
-    let amounts = (paid.total.as_i64(), paid.operator.as_i64(), paid.fee.as_i64());
-    if amounts != (charge.total, charge.earned, charge.fee) {
-        return Err(format!(
-            "total, earned and fee are {:?} and should be {amounts:?}",
-            (charge.total, charge.earned, charge.fee)
-        ));
-    }
-    let shortfall = due.total.minus_or_zero(paid.total).as_i64();
-    if charge.shortfall != shortfall {
-        return Err(format!("its shortfall is {} and should be {shortfall}", charge.shortfall));
-    }
-    if posting.transfer.kind != "charge" || posting.transfer.reference != charge.request_id {
-        return Err(format!("its transfer is {} {}", posting.transfer.kind, posting.transfer.reference));
-    }
-    let operator = format!("operator:{}", charge.operator);
-    let lines = [
-        (charge.account.clone(), -charge.total),
-        (operator, charge.earned),
-        (AccountId::platform_fees().into(), charge.fee),
-    ];
-    let expected: Vec<(String, i64)> = lines.into_iter().filter(|(_, amount)| *amount != 0).collect();
-    let entries: Vec<(String, i64)> =
-        posting.entries.iter().map(|entry| (entry.account.clone(), entry.amount)).collect();
-    if entries == expected { Ok(()) } else { Err(format!("its entries are {entries:?} and should be {expected:?}")) }
 }
 
 impl Totals {

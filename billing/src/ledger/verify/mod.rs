@@ -4,6 +4,7 @@
 //! holds, keys and members with those sums. All of it reads one snapshot, so a gateway may go on writing meanwhile.
 //! Per check the first bad row is named: what follows a broken link is broken too, and says nothing new.
 
+mod charges;
 mod log;
 mod schema;
 mod state;

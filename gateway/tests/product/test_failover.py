@@ -1,0 +1,194 @@
+"""A node that dies or hangs in mid-answer: another goes on from the last token, the answer is whole, and there is one bill."""
+
+import itertools
+import json
+
+import httpx
+import pytest
+
+from harness import wait_until
+from harness.asking import body, events, post, stream
+
+CHEAP, DEAR = "1000", "2000"
+WORDS = 20
+ASK = f"[[tokens={WORDS}]]"
+GRANTED = 10 * 10**9
+
+
+def node(world, name, gateway, price, script="", *flags):
+    """A node; the cheaper one is asked first. Its operator has its name."""
+    asks = ("--price-input", "10", "--price-output", price, "--operator", name, "--slots", "8")
+    return world.scripted(name, gateway, *asks, *(("--script", script) if script else ()), *flags)
+
+
+def pieces(account, directives=ASK, **changes):
+    with stream(account, directives, **changes) as response:
+        assert response.status_code == 200
+        return list(events(response))
+
+
+def text_of(told):
+    return "".join(choice["delta"].get("content") or "" for piece in told for choice in piece["choices"])
+
+
+@pytest.fixture
+def whole(own_world):
+    """What a node that does not fail says."""
+    gateway = own_world.gateway()
+    node(own_world, "reference", gateway, CHEAP)
+    told = text_of(pieces(gateway.account("10")))
+    assert len(told.split()) == WORDS
+    return told
+
+
+def the_charge(gateway, account):
+    """The only charge, with its transfer."""
+    wait_until("the charge is in the ledger", lambda: gateway.charges(account))
+    [found] = [line for line in gateway.exported() if line["charge"] and line["charge"]["account"] == account.id]
+    return found
+
+
+def assert_two_parts(gateway, account, first, whole_words=WORDS, names=("dies", "sound")):
+    """One bill of two parts: the first node is paid its words alone, the second the prompt as well."""
+    transfer = the_charge(gateway, account)
+    charge, parts = transfer["charge"], transfer["parts"]
+    assert [part["operator"] for part in parts] == list(names)
+    assert [part["completion"] for part in parts] == [first, whole_words - first]
+    assert (parts[0]["prompt"], parts[1]["prompt"]) == (0, charge["prompt"])
+    assert charge["prompt"] > 0 and charge["completion"] == whole_words
+    # Thousands of nano-USD a token at so many USD per million.
+    rest = charge["prompt"] * 10 + (whole_words - first) * int(DEAR)
+    earned = [first * int(CHEAP) * 1000, rest * 1000]
+    assert [part["earned"] for part in parts] == earned
+    assert charge["total"] == charge["earned"] + charge["fee"] and charge["earned"] == sum(earned)
+    wait_until("it is paid", lambda: account.balance()["posted"] == GRANTED - charge["total"])
+    gateway.assert_sound()
+    return charge
+
+
+@pytest.mark.parametrize("after", [1, 2, 7, 19, 20])
+def test_a_stream_goes_on_wherever_its_node_fails(own_world, whole, after):
+    gateway = own_world.gateway()
+    script = f"[[die_after={after}]]" if after < WORDS else "[[error_finish]]"
+    node(own_world, "dies", gateway, CHEAP, script)
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    told = pieces(account)
+    assert text_of(told) == whole
+    assert len({piece["id"] for piece in told}) == 1
+    choices = [choice for piece in told for choice in piece["choices"]]
+    assert sum("role" in choice["delta"] for choice in choices) == 1
+    assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
+    assert not any("token_ids" in choice for choice in choices)
+    assert told[-1]["usage"]["completion_tokens"] == WORDS
+    if after < WORDS:
+        charge = assert_two_parts(gateway, account, after)
+        assert charge["outcome"] == "finished"
+    else:
+        # The second said nothing more than that it is over: the first delivered all, and earns all.
+        transfer = the_charge(gateway, account)
+        assert transfer["charge"]["operator"] == "dies" and "parts" not in transfer
+
+
+def test_a_node_killed_in_mid_stream(own_world, whole):
+    gateway = own_world.gateway()
+    victim = node(own_world, "dies", gateway, CHEAP, "[[every=100ms]]")
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    with stream(account, ASK) as response:
+        coming = events(response)
+        told = list(itertools.islice(coming, 5))
+        victim.service.kill()
+        told += coming
+    assert text_of(told) == whole
+    transfer = the_charge(gateway, account)
+    assert [part["operator"] for part in transfer["parts"]] == ["dies", "sound"]
+    assert_two_parts(gateway, account, transfer["parts"][0]["completion"])
+    generation = account.request("GET", f"/v1/generation?id={told[0]['id'].removeprefix('chatcmpl-')}").json()["data"]
+    assert [part["tokens_completion"] for part in generation["parts"]] == [
+        part["completion"] for part in transfer["parts"]
+    ]
+
+
+def test_a_whole_answer_is_gone_on_with(own_world, whole):
+    gateway = own_world.gateway()
+    node(own_world, "dies", gateway, CHEAP, "[[die_after=7]]")
+    sound = node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    answer = post(account, ASK).json()
+    assert answer["choices"][0]["message"]["content"] == whole
+    assert sound.counters()["words"] == WORDS - 7, "what the first had said is not said again"
+    assert_two_parts(gateway, account, 7)
+
+
+def test_the_other_apis_do_not_notice(own_world):
+    gateway = own_world.gateway()
+    node(own_world, "dies", gateway, CHEAP, "[[die_after=3]]")
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    said = "one two three four five"
+    asked = f"[[say={said}]]"
+    message = account.request("POST", "/v1/messages", {
+        "model": "scripted", "max_tokens": 50, "messages": [{"role": "user", "content": asked}],
+    })
+    assert message.json()["content"] == [{"type": "text", "text": said}], message.text
+    wait_until("the node is asked again", lambda: len(gateway.healthy_nodes()) == 2)
+    response = account.client.responses.create(model="scripted", input=asked)
+    assert (response.status, response.output_text) == ("completed", said)
+    wait_until("the node is asked again", lambda: len(gateway.healthy_nodes()) == 2)
+    completed = account.client.completions.create(model="scripted", prompt=asked, max_tokens=50)
+    assert completed.choices[0].text == said
+    wait_until("three bills", lambda: len(gateway.charges(account)) == 3)
+    assert all(len(line.get("parts", [])) == 2 for line in gateway.exported() if line["charge"])
+    gateway.assert_sound()
+
+
+def test_a_node_that_hangs_is_left(own_world, whole):
+    gateway = own_world.gateway()
+    node(own_world, "dies", gateway, CHEAP, "[[hang_after=12]]")
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    # Far sooner than after the thirty seconds that any node may take.
+    with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", headers=account.headers, timeout=20,
+                      json=body(ASK, stream=True)) as response:
+        assert text_of(list(events(response))) == whole
+    assert_two_parts(gateway, account, 12)
+
+
+def test_only_a_node_with_the_same_weights_goes_on(own_world):
+    gateway = own_world.gateway()
+    node(own_world, "dies", gateway, CHEAP, "[[die_after=7]]")
+    other = node(own_world, "other", gateway, DEAR, "", "--quantization", "Q4_0")
+    account = gateway.account("10")
+    told = pieces(account)
+    assert told[-1]["error"]["code"] == "stream_broken"
+    assert len(text_of(told[:-1]).split()) == 7
+    assert other.counters()["words"] == 0
+    charge = wait_until("the charge", lambda: gateway.charges(account))[0]
+    assert (charge["outcome"], charge["completion"]) == ("node_failed", 7)
+    gateway.assert_sound()
+
+
+@pytest.mark.parametrize("asked", [
+    ({"n": 2}, ASK),
+    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, '[[tool=f:{"a":"a long argument of many letters"}]]'),
+])
+def test_what_cannot_be_gone_on_with_exactly_ends_with_an_error(own_world, asked):
+    changes, directives = asked
+    gateway = own_world.gateway()
+    node(own_world, "dies", gateway, CHEAP, "[[die_after=3]]")
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    told = pieces(account, directives, **changes)
+    assert told[-1]["error"]["code"] == "stream_broken"
+    gateway.assert_sound()
+
+
+def test_callers_have_no_part_in_it(own_world):
+    gateway = own_world.gateway()
+    sound = node(own_world, "sound", gateway, CHEAP)
+    account = gateway.account("10")
+    refused = post(account, ASK, peerway={"resume": {"text": " the", "token_ids": [0]}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "peerway")
+    assert sound.counters()["words"] == 0
+    assert json.dumps(post(account, ASK).json()).count("token_ids") == 0
