@@ -14,6 +14,7 @@ use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
 use crate::responses::{Background, ResponseStore};
+use crate::route::Learnt;
 use crate::work::Work;
 
 /// The parts that requests share.
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub limits: RateLimits,
     /// The network of nodes.
     pub peers: GatewayPeer,
+    /// What earlier answers taught about where the next are best made.
+    pub learnt: Arc<Learnt>,
     /// Requests that have names of their own, and their answers.
     pub shelf: Arc<Shelf>,
     /// Responses that are kept.

@@ -21,6 +21,7 @@ pub mod models;
 pub mod parse;
 pub mod present;
 pub mod responses;
+pub mod routing;
 mod schema;
 pub mod sse;
 pub mod usage;

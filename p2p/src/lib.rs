@@ -27,7 +27,9 @@ mod wire;
 
 pub use address::{AddressError, parse_multiaddr};
 pub use control::ControlTimings;
-pub use directory::{Candidate, Directory, Node, NodeStats, Snapshot};
+pub use directory::{
+    Candidate, Candidates, CandidatesIter, Circuit, Directory, Health, Listing, Node, NodeStats, Snapshot, Visit,
+};
 pub use gateway_peer::{GatewayPeer, GatewayPeerConfig};
 pub use http::{BoxError, Client, ClientConfig, ClientStats, ResponseBody, SendError, ServerConfig};
 pub use identity::{Identity, IdentityError};

@@ -112,6 +112,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         budgets: Budgets::new(ledger.clone()),
         limits: RateLimits::default(),
         peers,
+        learnt: Arc::default(),
         shelf: Arc::clone(&shelf),
         responses: Arc::clone(&responses),
         background: Background::default(),

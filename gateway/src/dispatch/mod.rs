@@ -7,6 +7,7 @@
 mod answer;
 mod attempts;
 mod form;
+mod pace;
 mod send;
 mod stream;
 mod whole;

@@ -68,7 +68,7 @@ async fn begin(
     body: Bytes,
     timeouts: Timeouts,
 ) -> Result<(NodeAnswer, Option<u64>), Failed> {
-    let in_flight = InFlight::at(&pick.candidate);
+    let in_flight = InFlight::at(&pick.candidate)?;
     let (headers, body) = send::post(client, pick, form.path(), body, timeouts.first_token).await?;
     let queue_ms = headers.get(QUEUE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut answer = NodeAnswer::new(pick.candidate.clone(), body, form, most, in_flight);

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use peerway_billing::{TokenCount, affordable_completion};
+use http::{HeaderMap, HeaderValue};
 use peerway_openapi::chat::{Assembler, ChatCompletion};
 use peerway_openapi::{ApiError, ErrorKind};
 
-use super::admit::{self, Admission};
-use super::estimate::Estimate;
+use super::admit;
 use super::headers::{self, Served};
+use super::plan::{Plan, falls_back};
+use super::prepare::{Prepared, prepare};
 use super::{Ask, Caller, Work, internal};
 use crate::catalog::CatalogModel;
 use crate::dispatch::{Attempts, Dispatched, Most, Timeouts, dispatch};
 use crate::media;
 use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step};
+use crate::route::Lesson;
 
 /// An admitted request.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ pub struct Generation {
     limit: u64,
     choices: u64,
     bill: Bill,
+    /// What the answer teaches.
+    lesson: Arc<Lesson>,
+    /// Why these nodes, where the caller asked.
+    explanation: Option<HeaderValue>,
+    /// Models to fall back on.
+    plan: Plan,
     gateway_time: Duration,
 }
 
@@ -54,33 +61,48 @@ impl Generation {
     /// # Errors
     /// Whatever rules the request out. Nothing is held then.
     pub async fn admit(caller: Caller, mut ask: Ask) -> Result<Self, ApiError> {
-        let config = &caller.gateway.config;
-        let model = admit::model(&caller, ask.work.model())?;
+        let (others, provider) = ask.work.routing();
+        let mut plan = Plan::of(&caller, ask.work.model(), others, provider)?;
         if let Work::Chat(request) = &mut ask.work {
             media::settle(request, caller.gateway.fetcher.as_ref()).await?;
         }
-        let estimate = Estimate::of(&ask, &model, config.default_max_tokens)?;
-        let requirements = ask.work.requirements();
-        let Admission { picks, dearest, bill } = admit::admit(&caller, &model, &estimate, &requirements).await?;
-        let prompt = TokenCount::new(estimate.most_prompt(), 0, 0);
-        let affordable = affordable_completion(&dearest, caller.gateway.fee, prompt, bill.held());
-        let limit = (affordable / estimate.choices).min(estimate.completion);
-        let sent = ask.work.for_nodes(limit).map_err(|cause| internal("a request could not be written", &cause))?;
+        let prepared = prepare(&caller, &ask, &mut plan).await?;
         let gateway_time = caller.came.elapsed();
         metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
-        let attempts = Attempts::new(picks);
+        let Prepared { model, sent, attempts, prompt_tokens, limit, choices, bill, lesson, explanation } = prepared;
         Ok(Self {
             caller,
             ask,
             model,
             sent,
             attempts,
-            prompt_tokens: estimate.prompt,
+            prompt_tokens,
             limit,
-            choices: estimate.choices,
+            choices,
             bill,
+            lesson,
+            explanation,
+            plan,
             gateway_time,
         })
+    }
+
+    /// Turns to the next model of the caller's list that can be asked.
+    async fn fall_back(&mut self) -> Result<(), ApiError> {
+        // What was set aside for this model goes back before anything is for the next.
+        drop(self.bill.take());
+        let prepared = prepare(&self.caller, &self.ask, &mut self.plan).await?;
+        let Prepared { model, sent, attempts, prompt_tokens, limit, choices, bill, lesson, explanation } = prepared;
+        (self.model, self.sent, self.attempts) = (model, sent, attempts);
+        (self.prompt_tokens, self.limit, self.choices) = (prompt_tokens, limit, choices);
+        (self.bill, self.lesson, self.explanation) = (bill, lesson, explanation);
+        Ok(())
+    }
+
+    /// The headers of an answer whose head must go out before any node has begun.
+    #[must_use]
+    pub fn early_headers(&self) -> HeaderMap {
+        headers::early(self.explanation.as_ref())
     }
 
     /// Tokens of the prompt, as the gateway counts them.
@@ -89,11 +111,24 @@ impl Generation {
         self.prompt_tokens
     }
 
-    /// Tries nodes until one begins to answer.
+    /// Tries nodes until one begins to answer: those of the model that was asked for, then those of the models to fall
+    /// back on.
     ///
     /// # Errors
     /// The caller's own mistake where a node names one; otherwise that all are busy or failed.
     pub async fn begin(&mut self) -> Result<Begun, ApiError> {
+        loop {
+            match self.begin_with_model().await {
+                Err(error) if falls_back(&error) && !self.plan.is_empty() => match self.fall_back().await {
+                    Err(next) if falls_back(&next) => return Err(error),
+                    turned => turned?,
+                },
+                decided => return decided,
+            }
+        }
+    }
+
+    async fn begin_with_model(&mut self) -> Result<Begun, ApiError> {
         let gateway = &self.caller.gateway;
         let timeouts = Timeouts { first_token: Duration::from_secs(gateway.config.first_token_timeout_s) };
         let form = self.ask.work.form();
@@ -108,12 +143,14 @@ impl Generation {
             queue_ms: queue_ms.unwrap_or(0),
             gateway_time: self.gateway_time,
             attempts: failed_attempts + 1,
+            explanation: self.explanation.as_ref(),
         });
         let count = AnswerCount::new(&self.model.counter(), self.choices, self.limit);
         let name = Name { id: self.caller.id, model: self.model.card.id.clone(), prefix: form.id_prefix() };
         let patience = Duration::from_secs(gateway.config.next_token_timeout_s);
         let bill = self.bill.take();
         let answer = MeteredAnswer::new(answer, seller, bill, count, name, (self.ask.delivery, patience));
+        let answer = answer.teaching(Arc::clone(&self.lesson));
         Ok(Begun { headers, answer })
     }
 

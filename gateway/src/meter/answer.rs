@@ -1,5 +1,6 @@
 //! An answer on its way from a node to a caller.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use peerway_billing::Outcome;
@@ -11,6 +12,7 @@ use tracing::{info, warn};
 use super::{AnswerCount, Bill, Counted, Seller};
 use crate::dispatch::{NodeAnswer, NodeFault};
 use crate::layers::RequestId;
+use crate::route::Lesson;
 
 /// How long a node has after the end of its answer to say what it used. It knows already.
 const USAGE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,6 +70,7 @@ pub struct MeteredAnswer {
     claimed: Option<Usage>,
     /// An answer went on past what the hold covers.
     was_cut: bool,
+    lesson: Option<Arc<Lesson>>,
     state: State,
 }
 
@@ -106,8 +109,16 @@ impl MeteredAnswer {
             next_token_timeout,
             claimed: None,
             was_cut: false,
+            lesson: None,
             state: State::Open,
         }
+    }
+
+    /// The same answer, which teaches this at its end.
+    #[must_use]
+    pub fn teaching(mut self, lesson: Arc<Lesson>) -> Self {
+        self.lesson = Some(lesson);
+        self
     }
 
     /// The bill of a whole answer that broke, for the next node to earn.
@@ -184,7 +195,13 @@ impl MeteredAnswer {
     fn settle(&mut self, outcome: Outcome) -> Usage {
         self.state = State::Settled;
         let counted = Counted { most: self.count.total(), likely: self.count.likely() };
+        if matches!(outcome, Outcome::Finished | Outcome::CreditUsedUp) {
+            self.answer.praise(counted.likely / self.count.answers().max(1));
+        }
         let usage = self.bill.settle(&self.seller, counted, self.claimed.as_ref(), outcome);
+        if let Some(lesson) = self.lesson.take().filter(|_| outcome == Outcome::Finished) {
+            lesson.learn(self.answer.candidate(), &usage);
+        }
         metrics::counter!("peerway_answers_total", "outcome" => outcome.as_str()).increment(1);
         metrics::counter!("peerway_tokens_total", "kind" => "prompt").increment(usage.prompt_tokens);
         metrics::counter!("peerway_tokens_total", "kind" => "completion").increment(usage.completion_tokens);

@@ -77,6 +77,7 @@ impl Setting {
             budgets: Budgets::new(ledger.clone()),
             limits: RateLimits::default(),
             peers: GatewayPeer::start(identity, peer).await.unwrap(),
+            learnt: Arc::default(),
             shelf: Arc::new(Shelf::open(path("answered")).unwrap()),
             responses: Arc::new(ResponseStore::open(path("responses")).unwrap()),
             background: Background::default(),

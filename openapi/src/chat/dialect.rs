@@ -28,6 +28,10 @@ impl Dialect for ChatDialect {
         serde_json::to_vec(&answer).map(Bytes::from)
     }
 
+    fn serves(&mut self, model: &str) {
+        model.clone_into(&mut self.head.model);
+    }
+
     fn piece(&mut self, chunk: ChatChunk) -> Result<Bytes, Unwritable> {
         if self.head.provider != chunk.provider {
             self.head.provider.clone_from(&chunk.provider);

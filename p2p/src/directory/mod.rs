@@ -1,11 +1,28 @@
 //! The gateway's live view of its nodes.
 //!
 //! Every request reads it, while nodes report their load several times a second. So it is split by how often things
-//! change: who is there and what it asks is an immutable [`Snapshot`], replaced as a whole when an advert, an arrival or
-//! a departure changes it; load and health are atomics that all snapshots share. A lock around one big map was rejected:
-//! each load report would stop every request.
+//! change: who is there and what it asks is an immutable [`Snapshot`], replaced when an advert, an arrival or a departure
+//! changes it; load and health are atomics that all snapshots share. A lock around one big map was rejected: each load
+//! report would stop every request.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `snapshot`, `cow_map`, `market` | the view of one moment, cheap to make anew because it shares what did not change |
+//! | `node`, `listing`, `candidate`, `intern` | a node and what it sells, small enough for a hundred thousand of them |
+//! | `stats` | how busy a node is, by its own word and this gateway's count |
+//! | `health`, `breaker`, `measure` | how it does with one model, as measured here |
+//! | `departed` | what is remembered of who left |
 
+mod breaker;
 mod candidate;
+mod cow_map;
+mod departed;
+mod health;
+mod intern;
+mod listing;
+mod market;
+mod measure;
+mod node;
 mod registration;
 mod snapshot;
 mod stats;
@@ -18,10 +35,19 @@ use libp2p::PeerId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-pub use candidate::{Candidate, Node};
+pub use breaker::Circuit;
+pub use candidate::{Candidate, Visit};
+pub use health::Health;
+pub use listing::Listing;
+pub use market::{Candidates, CandidatesIter};
+pub use node::Node;
 pub(crate) use registration::Registration;
 pub use snapshot::Snapshot;
 pub use stats::NodeStats;
+
+use departed::Departed;
+use intern::Interner;
+use snapshot::Entry;
 
 use crate::clock;
 use crate::offer::Offer;
@@ -39,10 +65,18 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     max_nodes: usize,
     snapshot: ArcSwap<Snapshot>,
-    /// Serialises changes; readers never take it.
-    changes: Mutex<()>,
+    /// What makes the next snapshot. Readers never take it.
+    books: Mutex<Books>,
     version: watch::Sender<u64>,
     sessions: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    /// As published last, but for the change that is being made.
+    next: Snapshot,
+    interner: Interner,
+    departed: Departed,
 }
 
 impl Directory {
@@ -50,13 +84,13 @@ impl Directory {
         Self(Arc::new(Inner {
             max_nodes,
             snapshot: ArcSwap::default(),
-            changes: Mutex::new(()),
+            books: Mutex::default(),
             version: watch::Sender::new(0),
             sessions: AtomicU64::new(0),
         }))
     }
 
-    /// The view of this moment. It does not change; the numbers in its nodes' [`NodeStats`] do.
+    /// The view of this moment. It does not change; the numbers in its nodes' [`NodeStats`] and [`Health`] do.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
@@ -75,42 +109,99 @@ impl Directory {
     }
 
     /// Takes a node in. It leaves when the registration is dropped.
+    #[expect(clippy::needless_pass_by_value, reason = "the offer has no further use")]
     pub(crate) fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
         let session = self.0.sessions.fetch_add(1, Ordering::Relaxed);
-        let node = Arc::new(Node::new(peer, session, Arc::new(offer), Arc::new(NodeStats::new())));
-        {
-            let _change = self.0.changes.lock();
-            let snapshot = self.snapshot();
-            if snapshot.node(peer).is_none() && snapshot.len() >= self.0.max_nodes {
-                return Err(DirectoryFull(self.0.max_nodes));
-            }
-            self.publish(snapshot.with(node.clone()));
+        let stats = Arc::new(NodeStats::new());
+        let mut books = self.0.books.lock();
+        if books.next.node(peer).is_none() && books.next.len() >= self.0.max_nodes {
+            return Err(DirectoryFull(self.0.max_nodes));
         }
-        Ok(Registration::new(self.clone(), node))
+        let node = Node::new(peer, session, &offer, Arc::clone(&stats), &mut books.interner);
+        books.put(Arc::new(node), &offer);
+        self.publish(&mut books);
+        Ok(Registration::new(self.clone(), peer, session, stats))
     }
 
-    /// Puts a node in the place of an earlier one of the same session.
-    fn replace(&self, node: Arc<Node>) {
-        let _change = self.0.changes.lock();
-        let snapshot = self.snapshot();
-        if snapshot.node(node.peer_id()).is_some_and(|current| current.session() == node.session()) {
-            self.publish(snapshot.with(node));
+    /// Takes a newer offer of a session. False where it is what is known already.
+    fn update(&self, peer: PeerId, session: u64, offer: &Offer) -> bool {
+        let mut books = self.0.books.lock();
+        let Some(entry) = books.entry_of(peer, session) else { return true };
+        let same_node = entry.node().is(offer);
+        let same_models = entry.seats().len() == offer.models.len()
+            && entry.seats().iter().zip(&offer.models).all(|(seat, model)| seat.offer().is(model));
+        if same_node && same_models {
+            return false;
+        }
+        let node = if same_node {
+            Arc::clone(entry.node())
+        } else {
+            let stats = Arc::clone(entry.node().shared_stats());
+            Arc::new(Node::new(peer, session, offer, stats, &mut books.interner))
+        };
+        books.put(node, offer);
+        self.publish(&mut books);
+        true
+    }
+
+    /// Takes a session's node out of routing, which its numbers say already.
+    fn drain(&self, peer: PeerId, session: u64) {
+        let mut books = self.0.books.lock();
+        if let Some(entry) = books.entry_of(peer, session) {
+            books.next.put(entry);
+            self.publish(&mut books);
         }
     }
 
     /// Takes a node out, unless a newer session of the same peer has taken its place.
     fn remove(&self, peer: PeerId, session: u64) {
-        let _change = self.0.changes.lock();
-        let snapshot = self.snapshot();
-        if snapshot.node(peer).is_some_and(|current| current.session() == session) {
-            self.publish(snapshot.without(peer));
+        let mut books = self.0.books.lock();
+        if let Some(entry) = books.entry_of(peer, session) {
+            books.next.remove(peer);
+            books.remember(&entry, &[]);
+            self.publish(&mut books);
         }
     }
 
-    fn publish(&self, snapshot: Snapshot) {
-        let version = snapshot.version();
-        self.0.snapshot.store(Arc::new(snapshot));
-        self.0.version.send_replace(version);
+    fn publish(&self, books: &mut Books) {
+        books.next.count_change();
+        self.0.snapshot.store(Arc::new(books.next.clone()));
+        self.0.version.send_replace(books.next.version());
+    }
+}
+
+impl Books {
+    fn entry_of(&self, peer: PeerId, session: u64) -> Option<Entry> {
+        self.next.entry(peer).filter(|entry| entry.node().session() == session).cloned()
+    }
+
+    /// Puts a node and what it offers in the place of what is there of its peer. Records are kept by model.
+    fn put(&mut self, node: Arc<Node>, offer: &Offer) {
+        let before = self.next.entry(node.peer_id()).cloned();
+        let record = |books: &mut Self, model: &str| {
+            let seats = before.as_ref().map_or(&[][..], |entry| entry.seats());
+            let current = seats.iter().find(|seat| &*seat.offer().id == model).map(|seat| seat.shared_health().clone());
+            current.or_else(|| books.departed.take(node.peer_id(), model)).unwrap_or_default()
+        };
+        let mut seats = Vec::with_capacity(offer.models.len());
+        for model in &offer.models {
+            let health = record(self, &model.id);
+            seats.push(Candidate::new(&node, Listing::of(model, &mut self.interner), health));
+        }
+        if let Some(before) = &before {
+            self.remember(before, &seats);
+        }
+        self.next.put(Entry::new(node, seats));
+    }
+
+    /// Remembers the records of models that are not among those that are still served.
+    fn remember(&mut self, entry: &Entry, still: &[Candidate]) {
+        for seat in entry.seats() {
+            let model = &seat.offer().id;
+            if !still.iter().any(|other| other.offer().id == *model) {
+                self.departed.keep(entry.node().peer_id(), model, seat.shared_health());
+            }
+        }
     }
 }
 
@@ -136,7 +227,7 @@ mod tests {
         drop(registration);
         assert!(directory.snapshot().is_empty());
         assert!(directory.snapshot().models().next().is_none());
-        assert!(!held.candidates("m")[0].stats().is_healthy(directory.now_ms()), "who left is not healthy");
+        assert!(!held.candidates("m")[0].is_healthy(directory.now_ms()), "who left is not healthy");
         assert!(before.is_empty(), "a snapshot must not change");
     }
 
@@ -150,7 +241,8 @@ mod tests {
         let mut two = offer("m", 9);
         two.models.extend(offer("n", 7).models);
         assert!(registration.update(two));
-        assert_eq!(peers_of(&directory, "m"), [other, peer]);
+        assert_eq!(peers_of(&directory, "m"), [peer, other]);
+        assert_eq!(directory.snapshot().candidates("m")[0].offer().ask.input, 9);
         assert_eq!(peers_of(&directory, "n"), [peer]);
         assert_eq!(directory.snapshot().candidates("n")[0].stats().occupied(), 1);
         assert!(registration.update(offer("n", 7)));
@@ -191,6 +283,55 @@ mod tests {
         assert_eq!(peers_of(&directory, "m"), [peer], "the older session took the newer one with it");
         drop(second);
         assert!(directory.register(PeerId::random(), offer("m", 5)).is_ok());
+    }
+
+    #[test]
+    fn a_record_stays_with_its_node_and_model() {
+        let directory = Directory::new(10);
+        let peer = PeerId::random();
+        let failures = |model: &str| directory.snapshot().candidates(model)[0].health().failures();
+        let mut first = directory.register(peer, offer("m", 5)).unwrap();
+        directory.snapshot().candidates("m")[0].health().failed();
+        let mut both = offer("m", 6);
+        both.models.extend(offer("n", 7).models);
+        first.update(both);
+        assert_eq!((failures("m"), failures("n")), (1, 0), "another price washes nothing away");
+        first.update(offer("n", 7));
+        first.update(offer("m", 5));
+        assert_eq!(failures("m"), 1, "nor does it to take the model out for a while");
+        drop(first);
+        let second = directory.register(peer, offer("m", 5)).unwrap();
+        assert_eq!(failures("m"), 1, "nor to leave and come back");
+        let third = directory.register(peer, offer("m", 5)).unwrap();
+        drop(second);
+        assert_eq!(failures("m"), 1, "nor to come twice");
+        drop(third);
+        let _stranger = directory.register(PeerId::random(), offer("m", 5)).unwrap();
+        assert_eq!(failures("m"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_request_at_a_time_visits_a_node_that_failed() {
+        let directory = Directory::new(10);
+        let _registration = directory.register(PeerId::random(), offer("m", 5)).unwrap();
+        let snapshot = directory.snapshot();
+        let candidate = &snapshot.candidates("m")[0];
+        let healthy = || candidate.is_healthy(directory.now_ms());
+        let both = (candidate.visit().unwrap(), candidate.visit().unwrap());
+        assert_eq!((candidate.health().visits(), candidate.stats().in_flight()), (2, 2));
+        candidate.health().failed();
+        drop(both);
+        assert!(!healthy() && candidate.visit().is_none());
+        tokio::time::advance(std::time::Duration::from_millis(501)).await;
+        assert!(healthy());
+        let probe = candidate.visit().unwrap();
+        assert!(!healthy() && candidate.visit().is_none(), "a second request went to a node on trial");
+        drop(probe);
+        let probe = candidate.visit().unwrap();
+        candidate.health().served();
+        assert!(healthy() && candidate.visit().is_some());
+        drop(probe);
+        assert_eq!((candidate.health().visits(), candidate.stats().in_flight()), (0, 0));
     }
 
     #[tokio::test]
