@@ -28,7 +28,8 @@ mod wire;
 pub use address::{AddressError, parse_multiaddr};
 pub use control::ControlTimings;
 pub use directory::{
-    Candidate, Candidates, CandidatesIter, Circuit, Directory, Health, Listing, Node, NodeStats, Snapshot, Visit,
+    Candidate, Candidates, CandidatesIter, Circuit, Directory, DirectoryFull, Health, Listing, Node, NodeStats,
+    Registration, Snapshot, Visit,
 };
 pub use gateway_peer::{GatewayPeer, GatewayPeerConfig};
 pub use http::{BoxError, Client, ClientConfig, ClientStats, ResponseBody, SendError, ServerConfig};

@@ -60,7 +60,7 @@ pub fn explain<'a>(
             Err(refusal) => unfit.push((candidate, refusal)),
         }
     }
-    let ordering = Ordering::of(&mut fitting, need);
+    let ordering = Ordering::of(&mut fitting, need, &mut Vec::new());
     let place = |node: &Fitting<'_>| picks.iter().position(|pick| pick.candidate.peer_id() == node.candidate.peer_id());
     fitting.sort_by_cached_key(|node| (place(node).unwrap_or(usize::MAX), ordering.key(node)));
     let all = fitting.len() + unfit.len();
@@ -97,7 +97,7 @@ fn fit(node: &Fitting<'_>, place: Option<usize>) -> Considered {
     ];
     Considered {
         node: node.candidate.peer_id().to_string(),
-        price: price(&node.price),
+        price: price(&asking_price(node.candidate)),
         cost: Some(node.cost as f64 / 1e15),
         load: Some(f64::from(node.load) / 1000.0),
         verdict: place.map_or_else(|| "reserve".to_owned(), |place| format!("try_{}", place + 1)),

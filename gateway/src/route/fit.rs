@@ -12,14 +12,13 @@ const NEVER: PerMillion = PerMillion::new(i64::MAX).expect("the largest number i
 #[derive(Debug)]
 pub(super) struct Fitting<'a> {
     pub(super) candidate: &'a Candidate,
-    pub(super) price: Price,
     /// In millionths of a nano-USD.
     pub(super) cost: i128,
     pub(super) has_room: bool,
     /// Its context holds the whole answer that was asked for; otherwise it may be cut short.
     pub(super) holds_all: bool,
     /// Its place in the caller's order.
-    pub(super) place: usize,
+    pub(super) place: u32,
     /// How far it is from what the caller prefers.
     pub(super) distance: u32,
     /// Requests there per slot, in thousandths.
@@ -36,6 +35,8 @@ pub(super) struct Fitting<'a> {
     pub(super) visits: u32,
     /// It is expected to know most of the prompt. A small part is no reason to crowd at one node.
     pub(super) knows_prompt: bool,
+    /// What counts before any price.
+    pub(super) group: u32,
     /// It is far slower than the others.
     pub(super) is_slow: bool,
     /// It is new and has as much as it gets while others can serve.
@@ -79,11 +80,10 @@ impl<'a> Fitting<'a> {
         let enough = |measured: Option<(u32, u32)>| measured.is_some_and(|(_, samples)| samples >= ENOUGH_SAMPLES);
         Ok(Self {
             candidate,
-            price,
             cost: expected_cost(&price, need.paid_prompt, expected, need.likely_completion),
             has_room: busy < slots,
             holds_all: need.prompt.saturating_add(need.completion) <= context,
-            place,
+            place: u32::try_from(place).unwrap_or(u32::MAX),
             distance: need.wishes.distance(first_token_ms, speed_milli),
             load: u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX),
             first_token_ms,
@@ -92,6 +92,7 @@ impl<'a> Fitting<'a> {
             served: health.answers_served(),
             visits: health.visits(),
             knows_prompt: expected > 0 && expected.saturating_mul(2) >= need.paid_prompt,
+            group: 0,
             is_slow: false,
             is_held_back: false,
         })

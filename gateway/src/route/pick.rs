@@ -5,7 +5,7 @@ use peerway_openapi::routing::ProviderSort;
 use peerway_p2p::{Candidate, PeerId};
 
 use super::fit::Fitting;
-use super::{Need, Refusal, standing};
+use super::{Need, Refusal, asking_price, standing};
 
 /// Nodes tried for one request: the first and at most two more.
 pub const MAX_ATTEMPTS: usize = 3;
@@ -48,10 +48,12 @@ pub fn rank<'a>(
     if fitting.is_empty() {
         return Err(refusal);
     }
-    let ordering = Ordering::of(&mut fitting, need);
+    let mut places = Vec::with_capacity(fitting.len());
+    let ordering = Ordering::of(&mut fitting, need, &mut places);
     let attempts = if need.wishes.is_single_try() { 1 } else { MAX_ATTEMPTS };
-    let first = ordering.best(&fitting, need, attempts);
-    Ok(first.into_iter().map(|node| Pick { candidate: node.candidate.clone(), price: node.price }).collect())
+    let best = ordering.best(&fitting, need, &mut places).into_iter().flatten().take(attempts);
+    let pick = |node: &Fitting<'_>| Pick { candidate: node.candidate.clone(), price: asking_price(node.candidate) };
+    Ok(best.map(|place| pick(&fitting[place])).collect())
 }
 
 /// By what nodes are compared: one total order. Comparing pairs for near-equality instead would not be transitive.
@@ -67,67 +69,85 @@ pub(super) struct Ordering {
 pub(super) type Key = (u32, bool, i128, i128);
 
 impl Ordering {
-    /// Looks at all nodes, and marks how they stand to each other.
-    pub(super) fn of(fitting: &mut [Fitting<'_>], need: &Need<'_>) -> Self {
+    /// Looks at all nodes, and marks how they stand to each other. What is in `scratch` does not matter.
+    pub(super) fn of(fitting: &mut [Fitting<'_>], need: &Need<'_>, scratch: &mut Vec<u32>) -> Self {
         let sort = need.wishes.sort;
         if sort.is_none() {
-            standing::mark(fitting, need, &mut Vec::with_capacity(fitting.len()));
+            standing::mark(fitting, need, scratch);
         }
         let (mut group, mut lowest) = (u32::MAX, i128::MAX);
-        for node in fitting.iter() {
-            let own = group_of(node);
-            if (own, node.cost) < (group, lowest) {
-                (group, lowest) = (own, node.cost);
+        for node in fitting {
+            node.group = group_of(node);
+            if (node.group, node.cost) < (group, lowest) {
+                (group, lowest) = (node.group, node.cost);
             }
         }
         Self { sort, group, band: lowest.saturating_add(lowest / 100 * NEAR_TIE_PERCENT) }
     }
 
     pub(super) fn key(&self, node: &Fitting<'_>) -> Key {
-        let group = group_of(node);
         let (load, first_token) = (i128::from(node.load), i128::from(node.first_token_ms.unwrap_or(0)));
-        match self.sort {
-            Some(ProviderSort::Price) => (group, false, node.cost, load),
-            Some(ProviderSort::Throughput) => (group, false, -i128::from(node.speed_milli.unwrap_or(0)), node.cost),
-            Some(ProviderSort::Latency) => {
-                (group, false, i128::from(node.first_token_ms.unwrap_or(u32::MAX)), node.cost)
-            }
+        let (is_apart, first, second) = match self.sort {
+            Some(ProviderSort::Price) => (false, node.cost, load),
+            Some(ProviderSort::Throughput) => (false, -i128::from(node.speed_milli.unwrap_or(0)), node.cost),
+            Some(ProviderSort::Latency) => (false, i128::from(node.first_token_ms.unwrap_or(u32::MAX)), node.cost),
             // Who has no room queues, so the least busy comes first.
-            None if !node.has_room => (group, false, load, node.cost),
-            None if self.is_in_band(node) => (group, false, load, first_token),
-            None => (group, true, node.cost, load),
-        }
+            None if !node.has_room => (false, load, node.cost),
+            None if self.is_in_band(node) => (false, load, first_token),
+            None => (true, node.cost, load),
+        };
+        (node.group, is_apart, first, second)
     }
 
     fn is_in_band(&self, node: &Fitting<'_>) -> bool {
-        self.sort.is_none() && node.has_room && node.cost <= self.band && group_of(node) == self.group
+        self.sort.is_none() && node.has_room && node.group == self.group && node.cost <= self.band
     }
 
-    /// The best, at most so many.
-    fn best<'f, 'a>(&self, fitting: &'f [Fitting<'a>], need: &Need<'_>, attempts: usize) -> Vec<&'f Fitting<'a>> {
-        let mut best: Vec<&Fitting<'_>> = self.drawn(fitting, need.seed).into_iter().flatten().take(attempts).collect();
-        while best.len() < attempts.min(fitting.len()) {
-            let others = fitting.iter().filter(|node| !best.iter().any(|known| std::ptr::eq(*known, *node)));
-            let Some(next) = others.min_by_key(|node| self.key(node)) else { break };
-            best.push(next);
+    /// The places of the best. `equals` is filled with the places of those that are as good as the cheapest.
+    fn best(&self, fitting: &[Fitting<'_>], need: &Need<'_>, equals: &mut Vec<u32>) -> [Option<usize>; MAX_ATTEMPTS] {
+        equals.clear();
+        let mut knowing = None;
+        let mut top: [Option<(Key, usize)>; MAX_ATTEMPTS] = [None; MAX_ATTEMPTS];
+        for (place, node) in fitting.iter().enumerate() {
+            if self.is_in_band(node) {
+                equals.push(u32::try_from(place).unwrap_or(u32::MAX));
+                knowing = knowing.or(node.knows_prompt.then_some(place));
+            }
+            insert(&mut top, (self.key(node), place));
         }
-        best
+        let drawn = match knowing {
+            Some(place) => [Some(place), None],
+            None => self.drawn(fitting, equals, need.seed),
+        };
+        let others = top.into_iter().flatten().map(|(_, place)| place).filter(|place| !drawn.contains(&Some(*place)));
+        let mut best = drawn.into_iter().flatten().chain(others);
+        std::array::from_fn(|_| best.next())
     }
 
-    /// Of the nodes that are as good as the cheapest: the one that knows the prompt, or two that were drawn, the less busy
-    /// one first.
-    fn drawn<'f, 'a>(&self, fitting: &'f [Fitting<'a>], seed: u64) -> [Option<&'f Fitting<'a>>; 2] {
-        let equals = || fitting.iter().filter(|node| self.is_in_band(node));
-        if let Some(knowing) = equals().find(|node| node.knows_prompt) {
-            return [Some(knowing), None];
-        }
-        let many = equals().count();
-        if many < 2 {
+    /// Two of those that are as good as the cheapest, the less busy one first.
+    fn drawn(&self, fitting: &[Fitting<'_>], equals: &[u32], seed: u64) -> [Option<usize>; 2] {
+        if equals.len() < 2 {
             return [None, None];
         }
-        let (one, other) = two_of(many, seed);
-        let (one, other) = (equals().nth(one), equals().nth(other));
-        if one.map(|node| self.key(node)) <= other.map(|node| self.key(node)) { [one, other] } else { [other, one] }
+        let (one, other) = two_of(equals.len(), seed);
+        let place = |drawn: usize| usize::try_from(equals[drawn]).unwrap_or(usize::MAX);
+        let (one, other) = (place(one), place(other));
+        let is_first = self.key(&fitting[one]) <= self.key(&fitting[other]);
+        if is_first { [Some(one), Some(other)] } else { [Some(other), Some(one)] }
+    }
+}
+
+/// Puts a node among the best so far, if it is one of them.
+fn insert(top: &mut [Option<(Key, usize)>; MAX_ATTEMPTS], mut node: (Key, usize)) {
+    for place in top {
+        match place {
+            Some(better) if *better <= node => {}
+            Some(worse) => std::mem::swap(worse, &mut node),
+            None => {
+                *place = Some(node);
+                return;
+            }
+        }
     }
 }
 
@@ -144,10 +164,9 @@ fn two_of(many: usize, seed: u64) -> (usize, usize) {
 /// What counts before any price: first whether the whole answer fits, then room, then the caller's own order and
 /// preferences, then who does well.
 fn group_of(node: &Fitting<'_>) -> u32 {
-    let place = u32::try_from(node.place).unwrap_or(u32::MAX).min(0xff);
     u32::from(!node.holds_all) << 13
         | u32::from(!node.has_room) << 12
-        | place << 4
+        | node.place.min(0xff) << 4
         | node.distance << 2
         | u32::from(node.is_slow) << 1
         | u32::from(node.is_held_back)

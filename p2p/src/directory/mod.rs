@@ -41,7 +41,7 @@ pub use health::Health;
 pub use listing::Listing;
 pub use market::{Candidates, CandidatesIter};
 pub use node::Node;
-pub(crate) use registration::Registration;
+pub use registration::Registration;
 pub use snapshot::Snapshot;
 pub use stats::NodeStats;
 
@@ -55,7 +55,7 @@ use crate::offer::Offer;
 /// The directory has as many nodes as it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway has no room for another node; it takes {0}")]
-pub(crate) struct DirectoryFull(usize);
+pub struct DirectoryFull(usize);
 
 /// Who is there, what it offers and how it does. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -80,7 +80,9 @@ struct Books {
 }
 
 impl Directory {
-    pub(crate) fn new(max_nodes: usize) -> Self {
+    /// An empty directory that takes so many nodes. A gateway has one already; others are filled by hand.
+    #[must_use]
+    pub fn new(max_nodes: usize) -> Self {
         Self(Arc::new(Inner {
             max_nodes,
             snapshot: ArcSwap::default(),
@@ -109,8 +111,11 @@ impl Directory {
     }
 
     /// Takes a node in. It leaves when the registration is dropped.
+    ///
+    /// # Errors
+    /// Where there are as many nodes as the directory takes, and none of them is this peer.
     #[expect(clippy::needless_pass_by_value, reason = "the offer has no further use")]
-    pub(crate) fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
+    pub fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
         let session = self.0.sessions.fetch_add(1, Ordering::Relaxed);
         let stats = Arc::new(NodeStats::new());
         let mut books = self.0.books.lock();

@@ -9,7 +9,8 @@ use crate::offer::Offer;
 
 /// The node is in the directory until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Registration {
+#[must_use = "the node leaves when it is dropped"]
+pub struct Registration {
     directory: Directory,
     peer: PeerId,
     session: u64,
@@ -22,18 +23,19 @@ impl Registration {
     }
 
     /// How busy the node is.
-    pub(crate) fn stats(&self) -> &NodeStats {
+    #[must_use]
+    pub fn stats(&self) -> &NodeStats {
         &self.stats
     }
 
     /// Takes a newer offer. False where it is what is known already.
     #[expect(clippy::needless_pass_by_value, reason = "the offer has no further use")]
-    pub(crate) fn update(&mut self, offer: Offer) -> bool {
+    pub fn update(&mut self, offer: Offer) -> bool {
         self.directory.update(self.peer, self.session, &offer)
     }
 
     /// Takes the node out of routing; it stays known.
-    pub(crate) fn drain(&mut self) {
+    pub fn drain(&mut self) {
         self.stats.set_draining();
         self.directory.drain(self.peer, self.session);
     }
