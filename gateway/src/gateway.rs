@@ -13,6 +13,7 @@ use crate::config::ServeConfig;
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
+use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::route::Learnt;
 use crate::work::Work;
@@ -38,6 +39,8 @@ pub struct Gateway {
     pub limits: RateLimits,
     /// The network of nodes.
     pub peers: GatewayPeer,
+    /// What models have cost.
+    pub prices: Prices,
     /// What earlier answers taught about where the next are best made.
     pub learnt: Arc<Learnt>,
     /// Requests that have names of their own, and their answers.

@@ -20,6 +20,7 @@ pub mod messages;
 pub mod models;
 pub mod parse;
 pub mod present;
+pub mod prices;
 pub mod responses;
 pub mod routing;
 mod schema;

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE,
-    prepare,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
+    TOKEN_SECRET_FILE, prepare,
 };
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
@@ -28,6 +28,7 @@ use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
+use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::server::{ServerLimits, serve};
 use crate::work::Work;
@@ -112,6 +113,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         budgets: Budgets::new(ledger.clone()),
         limits: RateLimits::default(),
         peers,
+        prices: Prices::open(config.data_dir.join(PRICES_FILE)),
         learnt: Arc::default(),
         shelf: Arc::clone(&shelf),
         responses: Arc::clone(&responses),
@@ -128,6 +130,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(async move { shelf.sweep().await }),
         tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
+        tokio::spawn(Prices::follow(Arc::clone(&gateway))),
         tokio::spawn(admin.serve(Arc::clone(&gateway))),
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
@@ -146,6 +149,9 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
 
     for task in background {
         task.abort();
+    }
+    if let Err(cause) = gateway.prices.save() {
+        warn!(%cause, "prices could not be kept");
     }
     // Peers first: a stream that is cut now still settles its bill, which the till then makes durable.
     gateway.peers.shutdown().await;

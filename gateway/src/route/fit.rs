@@ -47,8 +47,39 @@ pub(super) struct Fitting<'a> {
 const ENOUGH_SAMPLES: u32 = 5;
 
 impl<'a> Fitting<'a> {
-    /// Reads a node. An error says why it cannot serve.
+    /// Those of the candidates that can serve, with what they are ordered by, and why the best of the others cannot.
+    ///
+    /// Three passes: over what nodes offer, how busy they are, and how they do. Each lies elsewhere in memory. In one pass
+    /// the processor waits for each of them, node after node; in a short loop it fetches those of many nodes at a time.
+    pub(super) fn all(
+        candidates: impl Iterator<Item = &'a Candidate>,
+        need: &Need<'_>,
+        excluded: &[PeerId],
+    ) -> (Vec<Self>, Refusal) {
+        let mut refusal = Refusal::NotOffered;
+        let mut fitting = Vec::with_capacity(candidates.size_hint().0.max(64));
+        for candidate in candidates {
+            match Self::offered(candidate, need, excluded) {
+                Ok(node) => fitting.push(node),
+                Err(reason) => refusal = refusal.max(reason),
+            }
+        }
+        let offered = fitting.len();
+        fitting.retain_mut(Self::see_load);
+        fitting.retain_mut(|node| node.see_health(need));
+        if fitting.len() < offered {
+            refusal = refusal.max(Refusal::NoneHealthy);
+        }
+        (fitting, refusal)
+    }
+
+    /// Reads one node. An error says why it cannot serve.
     pub(super) fn read(candidate: &'a Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
+        let mut node = Self::offered(candidate, need, excluded)?;
+        if node.see_load() && node.see_health(need) { Ok(node) } else { Err(Refusal::NoneHealthy) }
+    }
+
+    fn offered(candidate: &'a Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
         let offer = candidate.offer();
         let has = |needed: &&Requirement| offer.capabilities.iter().any(|name| **name == *needed.capability);
         if let Some(missing) = need.requirements.iter().find(|needed| !has(needed)) {
@@ -63,39 +94,59 @@ impl<'a> Fitting<'a> {
         if need.prompt + 1 > context {
             return Err(Refusal::ContextTooShort);
         }
-        let is_excluded = !excluded.is_empty() && excluded.contains(&candidate.peer_id());
-        if is_excluded || !candidate.is_healthy(need.now_ms) {
+        if !excluded.is_empty() && excluded.contains(&candidate.peer_id()) {
             return Err(Refusal::NoneHealthy);
         }
-        let (stats, health) = (candidate.stats(), candidate.health());
-        let cached = need.cached.filter(|cached| cached.node == candidate.peer_id());
-        let expected =
-            cached.map_or(0, |cached| cached.tokens.saturating_mul(u64::from(health.cache_share_milli())) / 1000);
-        let (slots, busy) = (candidate.slots().max(1), stats.occupied());
-        let (first_token, speed) = (health.first_token_ms(need.now_ms), health.speed_milli(need.now_ms));
-        let told = stats.load();
-        let word = |value: u64| u32::try_from(value).ok().filter(|value| *value > 0);
-        let first_token_ms = first_token.map(|(ms, _)| ms).or_else(|| word(u64::from(told.ttft_ms)));
-        let speed_milli = speed.map(|(milli, _)| milli).or_else(|| word(told.tokens_per_second_milli));
-        let enough = |measured: Option<(u32, u32)>| measured.is_some_and(|(_, samples)| samples >= ENOUGH_SAMPLES);
         Ok(Self {
             candidate,
-            cost: expected_cost(&price, need.paid_prompt, expected, need.likely_completion),
-            has_room: busy < slots,
+            cost: expected_cost(&price, need.paid_prompt, 0, need.likely_completion),
+            has_room: false,
             holds_all: need.prompt.saturating_add(need.completion) <= context,
             place: u32::try_from(place).unwrap_or(u32::MAX),
-            distance: need.wishes.distance(first_token_ms, speed_milli),
-            load: u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX),
-            first_token_ms,
-            speed_milli,
-            is_measured: (enough(first_token), enough(speed)),
-            served: health.answers_served(),
-            visits: health.visits(),
-            knows_prompt: expected > 0 && expected.saturating_mul(2) >= need.paid_prompt,
+            distance: 0,
+            load: 0,
+            first_token_ms: None,
+            speed_milli: None,
+            is_measured: (false, false),
+            served: 0,
+            visits: 0,
+            knows_prompt: false,
             group: 0,
             is_slow: false,
             is_held_back: false,
         })
+    }
+
+    /// Looks at how busy it is. False where it takes no requests.
+    fn see_load(&mut self) -> bool {
+        let (stats, slots) = (self.candidate.stats(), self.candidate.slots().max(1));
+        let busy = stats.occupied();
+        let told = stats.load();
+        let word = |value: u64| u32::try_from(value).ok().filter(|value| *value > 0);
+        self.has_room = busy < slots;
+        self.load = u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX);
+        self.first_token_ms = word(u64::from(told.ttft_ms));
+        self.speed_milli = word(told.tokens_per_second_milli);
+        stats.is_open()
+    }
+
+    /// Looks at how it does: what was measured counts before its word. False where it rests after failures.
+    fn see_health(&mut self, need: &Need<'_>) -> bool {
+        let health = self.candidate.health();
+        let (first_token, speed) = (health.first_token_ms(need.now_ms), health.speed_milli(need.now_ms));
+        let enough = |measured: Option<(u32, u32)>| measured.is_some_and(|(_, samples)| samples >= ENOUGH_SAMPLES);
+        self.first_token_ms = first_token.map(|(ms, _)| ms).or(self.first_token_ms);
+        self.speed_milli = speed.map(|(milli, _)| milli).or(self.speed_milli);
+        self.is_measured = (enough(first_token), enough(speed));
+        (self.served, self.visits) = (health.answers_served(), health.visits());
+        self.distance = need.wishes.distance(self.first_token_ms, self.speed_milli);
+        if let Some(cached) = need.cached.filter(|cached| cached.node == self.candidate.peer_id()) {
+            let expected = cached.tokens.saturating_mul(u64::from(health.cache_share_milli())) / 1000;
+            let price = asking_price(self.candidate);
+            self.cost = expected_cost(&price, need.paid_prompt, expected, need.likely_completion);
+            self.knows_prompt = expected > 0 && expected.saturating_mul(2) >= need.paid_prompt;
+        }
+        health.admits(need.now_ms)
     }
 }
 

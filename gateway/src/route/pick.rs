@@ -36,15 +36,7 @@ pub fn rank<'a>(
     need: &Need<'_>,
     excluded: &[PeerId],
 ) -> Result<Vec<Pick>, Refusal> {
-    let candidates = candidates.into_iter();
-    let mut refusal = Refusal::NotOffered;
-    let mut fitting = Vec::with_capacity(candidates.size_hint().0.max(64));
-    for candidate in candidates {
-        match Fitting::read(candidate, need, excluded) {
-            Ok(node) => fitting.push(node),
-            Err(reason) => refusal = refusal.max(reason),
-        }
-    }
+    let (mut fitting, refusal) = Fitting::all(candidates.into_iter(), need, excluded);
     if fitting.is_empty() {
         return Err(refusal);
     }

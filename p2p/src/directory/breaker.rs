@@ -1,10 +1,11 @@
 //! Whether a node that failed is asked again.
 //!
 //! Closed, it is asked. A failure opens it: the node rests, twice as long with each further failure. After the rest it is
-//! half open: one request at a time tries the node. A whole answer closes it, a failure opens it again, and a try that
-//! says nothing about the node (it was busy, the caller left) leaves the next one to try.
+//! half open: one request at a time tries the node. When its answer begins the others may go there again; a failure opens
+//! it again, and a try that says nothing about the node (it was busy, the caller left) leaves the next one to try. Only a
+//! whole answer forgives what was before: a node that begins well and breaks off rests longer each time.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 
 /// How long a node rests after its first failure, in milliseconds. Doubles with each further one in a row.
 const FIRST_REST_MS: u64 = 500;
@@ -30,6 +31,8 @@ pub(super) struct Breaker {
     /// Failures since the last whole answer.
     failures: AtomicU32,
     opened_ms: AtomicU64,
+    /// An answer has begun since the last rest.
+    is_answering: AtomicBool,
     /// The request that tries the node, by a number that grows. 0: none.
     trying: AtomicU32,
     tries: AtomicU32,
@@ -38,7 +41,7 @@ pub(super) struct Breaker {
 impl Breaker {
     pub(super) fn circuit(&self, now_ms: u64) -> Circuit {
         let failures = self.failures.load(Relaxed);
-        if failures == 0 {
+        if failures == 0 || self.is_answering.load(Relaxed) {
             Circuit::Closed
         } else if now_ms.saturating_sub(self.opened_ms.load(Relaxed)) < rest_ms(failures) {
             Circuit::Open
@@ -60,8 +63,16 @@ impl Breaker {
             return false;
         }
         self.opened_ms.store(now_ms, Relaxed);
+        self.is_answering.store(false, Relaxed);
         self.failures.fetch_add(1, Relaxed);
         true
+    }
+
+    /// An answer began. One that was under way while the node rests says nothing.
+    pub(super) fn began(&self, now_ms: u64) {
+        if !matches!(self.circuit(now_ms), Circuit::Open | Circuit::Closed) {
+            self.is_answering.store(true, Relaxed);
+        }
     }
 
     /// The node gave a whole answer: earlier failures are forgiven.
@@ -115,6 +126,26 @@ mod tests {
         assert_eq!(breaker.circuit(now_ms), Circuit::Closed);
         assert!(breaker.failed(now_ms));
         assert_eq!(breaker.circuit(now_ms + 500), Circuit::HalfOpen, "a served answer must forgive what was before");
+    }
+
+    #[test]
+    fn a_node_that_begins_well_and_breaks_off_rests_longer_each_time() {
+        let (breaker, mut now_ms) = (Breaker::default(), 1000);
+        for rest in [500, 1000, 2000] {
+            assert!(breaker.failed(now_ms));
+            breaker.began(now_ms + 1);
+            assert_eq!(
+                breaker.circuit(now_ms + rest - 1),
+                Circuit::Open,
+                "an answer from before must not end the rest"
+            );
+            now_ms += rest;
+            let number = breaker.enter(now_ms).unwrap();
+            assert_eq!(breaker.enter(now_ms), None);
+            breaker.began(now_ms);
+            assert_eq!(breaker.enter(now_ms), Some(0), "others wait no longer than until it begins to answer");
+            breaker.tried(number);
+        }
     }
 
     #[test]

@@ -49,9 +49,11 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Its answer began so long after it was asked.
+    /// Its answer began so long after it was asked: others may go there too, where one was trying it.
     pub fn began(&self, first_token: Duration) {
-        self.first_token_ms.record(millis(first_token), clock::now_ms());
+        let now_ms = clock::now_ms();
+        self.breaker.began(now_ms);
+        self.first_token_ms.record(millis(first_token), now_ms);
     }
 
     /// It gave a whole answer. Earlier failures are forgiven; to begin well is not enough for that.
