@@ -105,6 +105,12 @@ impl Generation {
         headers::early(self.explanation.as_ref())
     }
 
+    /// The catalog's id of the model that is to serve. It may yet be another, where this one's nodes fail.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model.card.id
+    }
+
     /// Tokens of the prompt, as the gateway counts them.
     #[must_use]
     pub fn prompt_tokens(&self) -> u64 {

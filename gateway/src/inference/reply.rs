@@ -30,6 +30,7 @@ pub async fn answer(caller: Caller, ask: Ask, mut dialect: Box<dyn Dialect>) -> 
         Err(error) => return dialect.refusal(&error).map(Body::from),
     };
     dialect.prompt(generation.prompt_tokens());
+    dialect.serves(generation.model());
     match delivery {
         Delivery::Streamed => stream_reply(generation, dialect, keep_alive).await,
         Delivery::Whole => {

@@ -144,7 +144,8 @@ impl<'a> Fitting<'a> {
             let expected = cached.tokens.saturating_mul(u64::from(health.cache_share_milli())) / 1000;
             let price = asking_price(self.candidate);
             self.cost = expected_cost(&price, need.paid_prompt, expected, need.likely_completion);
-            self.knows_prompt = expected > 0 && expected.saturating_mul(2) >= need.paid_prompt;
+            // Also of one that does not say so in its bill: it answers sooner.
+            self.knows_prompt = cached.tokens > 0 && cached.tokens.saturating_mul(2) >= need.paid_prompt;
         }
         health.admits(need.now_ms)
     }

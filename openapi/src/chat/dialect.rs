@@ -83,6 +83,14 @@ mod tests {
     }
 
     #[test]
+    fn the_usage_chunk_names_the_model_that_served() {
+        let mut dialect = ChatDialect::new(head(), true);
+        dialect.serves("fallback");
+        let told = dialect.end(Usage::default()).unwrap();
+        assert!(told.windows(18).any(|text| text == br#""model":"fallback""#), "{told:?}");
+    }
+
+    #[test]
     fn a_whole_answer_is_itself() {
         let json = concat!(
             r#"{"id":"chatcmpl-1","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"#,
