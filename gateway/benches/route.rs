@@ -74,6 +74,9 @@ fn main() {
             rank(directory.snapshot().candidates(model), &Need { seed: dice.random(), ..need }, &[])
         });
     }
+    measure("the same model each time", || {
+        rank(snapshot.candidates(&models[0]), &Need { seed: dice.random(), ..plain }, &[])
+    });
     measure("explained", || {
         let (snapshot, model) = (directory.snapshot(), &models[dice.random_range(0..MODELS)]);
         let picks = rank(snapshot.candidates(model), &plain, &[]).expect("somebody serves");

@@ -17,8 +17,8 @@ struct Name {
 }
 
 impl Name {
-    fn of(text: &String) -> Self {
-        Self { text: text.clone(), peer: text.parse().ok() }
+    fn of(text: &str) -> Self {
+        Self { text: text.to_owned(), peer: text.parse().ok() }
     }
 
     fn is(&self, candidate: &Candidate) -> bool {
@@ -71,7 +71,7 @@ impl Wishes {
     #[must_use]
     pub fn of(provider: Option<&ProviderPreferences>, sort: Option<ProviderSort>) -> Self {
         let Some(provider) = provider else { return Self { sort, ..Self::none().clone() } };
-        let names = |list: &Option<Vec<String>>| list.iter().flatten().map(Name::of).collect();
+        let names = |list: &Option<Vec<String>>| list.iter().flatten().map(|name| Name::of(name)).collect();
         let max = provider.max_price.unwrap_or_default();
         let price =
             |usd: Option<peerway_openapi::routing::UsdPerMillion>| usd.and_then(|usd| PerMillion::new(usd.nanos()));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{MODEL, model, need, offering, order};
 
 fn wishes(provider: &Value) -> Wishes {
-    let provider: ProviderPreferences = serde_json::from_value(provider.clone()).unwrap();
+    let provider: ProviderPreferences = serde_json::from_value(provider.clone()).expect("they are wishes");
     Wishes::of(Some(&provider), None)
 }
 
