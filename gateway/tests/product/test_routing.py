@@ -116,15 +116,20 @@ def test_a_stream_tells_the_model_that_serves_in_every_event(stalls, account):
     assert events[-1]["usage"]
 
 
-def test_a_model_whose_nodes_fail_falls_back_and_is_paid_once(own_world):
+def test_a_model_whose_nodes_refuse_falls_back_and_is_paid_once(own_world):
     gateway = own_world.gateway()
     gateway.sell("other", own_world.gguf)
-    failing = own_world.scripted("failing", gateway)
+    own_world.scripted("busy", gateway, "--slots", "1", "--queue", "0")
     other = own_world.scripted("other", gateway, "--price-input", "7", "--price-output", "7", model="other")
-    account = gateway.account("1")
-    failing.service.kill()
-    answer = post(account, DONE, models=["other"])
-    assert (answer.json()["model"], served_by(answer)) == ("other", other.peer_id)
+    account, busier = gateway.account("1"), gateway.account("1")
+    wait_until("it is sold", lambda: account.request("GET", "/v1/models/other").status_code == 200)
+    with stream(busier, "[[tokens=2000]] [[every=5ms]]") as busy:
+        assert busy.status_code == 200
+        answer = post(account, DONE, models=["other"])
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["model"], served_by(answer)) == ("other", other.peer_id)
+        refused_at_once = post(account, DONE)
+        assert (refused_at_once.status_code, refused_at_once.json()["error"]["code"]) == (503, "no_healthy_node")
     charges = wait_until("the charge is in the ledger", lambda: gateway.charges(account))
     assert [charge["model"] for charge in charges] == ["other"]
 
