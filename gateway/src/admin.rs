@@ -97,8 +97,11 @@ impl Drop for AdminSocket {
 async fn nodes(State(gateway): State<Arc<Gateway>>) -> String {
     let directory = gateway.peers.directory();
     let (snapshot, now_ms) = (directory.snapshot(), directory.now_ms());
-    let mut reports: Vec<NodeReport> =
-        snapshot.models().flat_map(|(_, candidates)| candidates).map(|candidate| report(candidate, now_ms)).collect();
+    let mut reports: Vec<NodeReport> = snapshot
+        .models()
+        .flat_map(|(_, candidates)| candidates.iter())
+        .map(|candidate| report(candidate, now_ms))
+        .collect();
     reports.sort_by(|a, b| (&a.model, a.input, &a.node).cmp(&(&b.model, b.input, &b.node)));
     serde_json::to_string(&reports).unwrap_or_default()
 }
@@ -109,13 +112,13 @@ fn report(candidate: &Candidate, now_ms: u64) -> NodeReport {
         node: candidate.peer_id().to_string(),
         operator: candidate.operator().map(str::to_owned),
         via: candidate.node().via().map(|gateway| gateway.to_string()),
-        model: offer.id.clone(),
+        model: offer.id.to_string(),
         input: offer.ask.input,
         output: offer.ask.output,
         slots: candidate.slots(),
         occupied: stats.occupied(),
         ttft_ms: stats.ttft_ms(),
-        healthy: stats.is_healthy(now_ms),
+        healthy: candidate.is_healthy(now_ms),
     }
 }
 

@@ -14,7 +14,9 @@ use crate::dispatch::RetryBudget;
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
+use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
+use crate::route::Learnt;
 use crate::work::Work;
 
 /// The parts that requests share.
@@ -40,6 +42,10 @@ pub struct Gateway {
     pub peers: GatewayPeer,
     /// How much may be tried again.
     pub retries: Arc<RetryBudget>,
+    /// What models have cost.
+    pub prices: Prices,
+    /// What earlier answers taught about where the next are best made.
+    pub learnt: Arc<Learnt>,
     /// Requests that have names of their own, and their answers.
     pub shelf: Arc<Shelf>,
     /// Responses that are kept.

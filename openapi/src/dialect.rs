@@ -25,6 +25,10 @@ pub trait Dialect: Send {
     /// The gateway's count of the prompt's tokens, before anything is told. Some APIs tell it first.
     fn prompt(&mut self, _tokens: u64) {}
 
+    /// The model that serves: the one that was asked for, or one to fall back on. Told before anything else where it is
+    /// known by then.
+    fn serves(&mut self, _model: &str) {}
+
     /// What comes before the first piece. Empty where nothing does.
     ///
     /// # Errors

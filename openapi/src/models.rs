@@ -82,6 +82,8 @@ pub struct Endpoint {
     pub name: String,
     /// The node's peer id.
     pub provider_name: String,
+    /// Who is paid for its work. None: the node itself.
+    pub operator: Option<String>,
     /// Tokens of prompt and answer together that it takes.
     pub context_length: u32,
     /// Its price with the gateway's fee.
@@ -94,14 +96,34 @@ pub struct Endpoint {
     pub supported_parameters: Vec<String>,
     /// 0 where requests are sent to it, -1 where it failed lately or is leaving.
     pub status: i8,
+    /// What becomes of requests to it.
+    pub state: EndpointState,
+    /// The share of requests that it served of late, 0 to 1, as this gateway saw it. None: it was never asked.
+    pub uptime: Option<f64>,
     /// Requests that it runs at a time.
     pub slots: u32,
     /// Requests there now.
     pub occupied: u32,
-    /// Milliseconds to the first token, lately. None: not known.
+    /// Milliseconds to the first token, lately: as measured here, or else by its own word. None: not known.
     pub latency_ms: Option<u32>,
-    /// Generated tokens a second of one request, lately. None: not known.
+    /// Generated tokens a second of one request, lately: as measured here, or else by its own word. None: not known.
     pub tokens_per_second: Option<f64>,
+    /// Answers behind the measured latency. 0: it is the node's own word.
+    pub measured: u32,
+}
+
+/// What becomes of requests to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointState {
+    /// They are sent there.
+    Healthy,
+    /// It failed lately and is left alone.
+    Resting,
+    /// It failed lately: one request at a time tries it.
+    OnTrial,
+    /// It is leaving and gets no more.
+    Leaving,
 }
 
 /// How the gateway checks what a node claims.

@@ -300,3 +300,11 @@ proptest! {
         prop_assert_eq!(json!(told.content), json!(expected));
     }
 }
+
+#[test]
+fn a_message_names_the_model_that_serves_from_its_first_event_on() {
+    let mut dialect = dialect();
+    dialect.serves("fallback");
+    let told = String::from_utf8(dialect.open().expect("it opens").to_vec()).expect("it is a text");
+    assert!(told.contains(r#""model":"fallback""#), "{told}");
+}

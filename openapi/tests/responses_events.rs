@@ -436,3 +436,11 @@ proptest! {
         prop_assert_eq!(whole, response);
     }
 }
+
+#[test]
+fn a_response_names_the_model_that_serves_from_its_first_event_on() {
+    let mut dialect = dialect();
+    dialect.serves("fallback");
+    let told = String::from_utf8(dialect.open().unwrap().to_vec()).unwrap();
+    assert_eq!((told.matches(r#""model":"fallback""#).count(), told.matches(r#""model""#).count()), (2, 2), "{told}");
+}

@@ -34,7 +34,10 @@ pub use address::{AddressError, parse_multiaddr};
 pub use admission::{Admission, Admissions, NotAdmitted, OpenToAll};
 pub use bootstrap_peer::{BootstrapPeer, BootstrapPeerConfig};
 pub use control::ControlTimings;
-pub use directory::{Candidate, Directory, Node, NodeStats, Snapshot};
+pub use directory::{
+    Candidate, Candidates, CandidatesIter, Circuit, Directory, DirectoryFull, Health, Listing, Node, NodeStats,
+    Registration, Snapshot, Visit,
+};
 pub use gateway_peer::{GatewayPeer, GatewayPeerConfig};
 pub use http::{BoxError, Client, ClientConfig, ClientStats, ResponseBody, SendError, ServerConfig};
 pub use identity::{Identity, IdentityError};

@@ -98,6 +98,8 @@ impl Asked {
                     logit_bias: request.logit_bias.clone(),
                     seed: seeded(request.seed, index % each),
                     response_format: request.response_format.clone(),
+                    provider: None,
+                    models: None,
                     suffix: None,
                     peerway: request.peerway.clone(),
                 }

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use peerway_openapi::responses::{
     CreateResponse, DeletedResponse, ItemList, Order, Response, ResponseError, ResponseStatus, ResponsesDialect,
 };
-use peerway_openapi::{ApiError, ErrorKind, parse};
+use peerway_openapi::{ApiError, Dialect, ErrorKind, parse};
 use serde::{Deserialize, Serialize};
 
 use super::body;
@@ -62,7 +62,10 @@ async fn in_background(caller: Caller, is_stream: bool, ask: Ask, telling: Keepi
     let (gateway, account) = (Arc::clone(&caller.gateway), caller.principal.account.clone());
     gateway.work.room()?;
     let generation = Generation::admit(caller, ask).await?;
-    let queued = telling.change(ResponsesDialect::queued);
+    let queued = telling.change(|response| {
+        response.serves(generation.model());
+        response.queued();
+    });
     let frames = begin_stream(generation, Box::new(telling.clone()), gateway.config.keep_alive());
     let running = gateway.background.begin(&gateway.work, account, telling, frames)?;
     if is_stream {

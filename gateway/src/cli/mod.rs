@@ -38,6 +38,8 @@ pub const BOOTSTRAP_IDENTITY_FILE: &str = "bootstrap.key";
 pub const ANSWERED_FOLDER: &str = "answered";
 /// What signs the tokens that are minted under keys, in the data folder.
 pub const TOKEN_SECRET_FILE: &str = "token.key";
+/// What models have cost, in the data folder.
+pub const PRICES_FILE: &str = "prices.jsonl";
 /// Responses that callers let be kept, in the data folder.
 pub const RESPONSES_FOLDER: &str = "responses";
 /// The running gateway's socket in the data folder.

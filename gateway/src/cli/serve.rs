@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE,
-    prepare,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
+    TOKEN_SECRET_FILE, prepare,
 };
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
@@ -29,6 +29,7 @@ use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
 use crate::limits::RateLimits;
 use crate::media::Fetcher;
+use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::server::{ServerLimits, serve};
 use crate::work::Work;
@@ -133,6 +134,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         limits: RateLimits::default(),
         peers,
         retries: Arc::default(),
+        prices: Prices::open(config.data_dir.join(PRICES_FILE)),
+        learnt: Arc::default(),
         shelf: Arc::clone(&shelf),
         responses: Arc::clone(&responses),
         background: Background::default(),
@@ -149,6 +152,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
         tokio::spawn(listed.follow()),
+        tokio::spawn(Prices::follow(Arc::clone(&gateway))),
         tokio::spawn(admin.serve(Arc::clone(&gateway))),
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
@@ -167,6 +171,9 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
 
     for task in background {
         task.abort();
+    }
+    if let Err(cause) = gateway.prices.save() {
+        warn!(%cause, "prices could not be kept");
     }
     // Peers first: a stream that is cut now still settles its bill, which the till then makes durable.
     gateway.peers.shutdown().await;

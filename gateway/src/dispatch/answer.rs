@@ -7,11 +7,13 @@ use http_body_util::BodyExt;
 use peerway_openapi::chat::ChatChunk;
 use peerway_openapi::error::ErrorEnvelope;
 use peerway_openapi::sse::{DONE, Decoder};
-use peerway_p2p::{Candidate, ResponseBody};
+use peerway_p2p::{Candidate, ResponseBody, Visit};
 use tokio::time::Instant;
 
 use super::Form;
+use super::attempts::Failed;
 use super::form::Most;
+use super::pace::Pace;
 use super::patience::Pauses;
 
 /// Bytes of one event. A chunk with twenty alternatives of one token is far smaller.
@@ -57,6 +59,7 @@ pub struct NodeAnswer {
     /// Since when the next piece is awaited. None: it is not.
     awaited: Option<Instant>,
     pauses: Pauses,
+    pace: Pace,
     /// Pieces that may still come: an answer that never ends is cut.
     pieces_left: u64,
     /// Bytes that may still come.
@@ -68,18 +71,16 @@ pub struct NodeAnswer {
 
 /// Counts a request at its node until it is over.
 #[derive(Debug)]
-pub(super) struct InFlight(Candidate);
-
-impl InFlight {
-    pub(super) fn at(candidate: &Candidate) -> Self {
-        candidate.stats().begin();
-        Self(candidate.clone())
-    }
+pub(super) struct InFlight {
+    _visit: Visit,
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.stats().end();
+impl InFlight {
+    /// Fails where the node rests after a failure, or is being tried after one: it may have begun to since it was picked.
+    pub(super) fn at(candidate: &Candidate) -> Result<Self, Failed> {
+        let why = "it rests after a failure, or another request is trying it";
+        let visit = candidate.visit().ok_or_else(|| Failed::Node { busy: true, why: why.to_owned() })?;
+        Ok(Self { _visit: visit })
     }
 }
 
@@ -102,6 +103,7 @@ impl NodeAnswer {
             form,
             awaited: None,
             pauses: Pauses::default(),
+            pace: Pace::default(),
             pieces_left: pieces,
             bytes_left: pieces.saturating_mul(MEAN_EVENT),
             done: false,
@@ -137,9 +139,11 @@ impl NodeAnswer {
         if self.done {
             return None;
         }
-        let deadline = *self.awaited.get_or_insert_with(Instant::now) + wait;
+        let asked = Instant::now();
+        let deadline = *self.awaited.get_or_insert(asked) + wait;
         let next = tokio::time::timeout_at(deadline, self.next_event()).await.unwrap_or(Err(NodeFault::Silent));
         self.awaited = None;
+        self.pace.waited(asked, Instant::now());
         let chunk = next.and_then(|event| event.map(|event| self.read_event(&event)).transpose());
         self.done = !matches!(chunk, Ok(Some(_)));
         chunk.transpose()
@@ -161,7 +165,7 @@ impl NodeAnswer {
     /// An event as a chunk of this answer: one of another model is none.
     fn read_event(&self, event: &[u8]) -> Result<ChatChunk, NodeFault> {
         let chunk = read_event(self.form, event)?;
-        if chunk.model == self.candidate.offer().id {
+        if *chunk.model == *self.candidate.offer().id {
             Ok(chunk)
         } else {
             Err(NodeFault::OtherModel(quoted(&chunk.model)))
@@ -170,7 +174,15 @@ impl NodeAnswer {
 
     /// Remembers that this node failed, so that it is left alone for a while.
     pub fn blame(&self) {
-        self.candidate.stats().record_failure();
+        self.candidate.health().failed();
+    }
+
+    /// Remembers that this node gave a whole answer of so many tokens, and how fast.
+    pub fn praise(&self, tokens: u64) {
+        self.candidate.health().served();
+        if let Some(speed) = self.pace.tokens_per_second_milli(tokens) {
+            self.candidate.health().measured_speed(speed);
+        }
     }
 
     async fn next_event(&mut self) -> Result<Option<Bytes>, NodeFault> {

@@ -78,7 +78,7 @@ impl Attempts {
     pub(super) fn answered(pick: &Pick, asked: Instant) {
         metrics::counter!("peerway_attempts_total", "result" => "answered").increment(1);
         metrics::histogram!("peerway_first_token_seconds").record(asked.elapsed());
-        pick.candidate.stats().record_success();
+        pick.candidate.health().began(asked.elapsed());
     }
 
     /// A node did not. Whose mistake it was is decided when none is left: one node's word that a request is wrong could
@@ -98,7 +98,7 @@ impl Attempts {
             Failed::Node { busy: false, why } => {
                 metrics::counter!("peerway_attempts_total", "result" => "failed").increment(1);
                 warn!(%node, why, "node failed before its answer began; trying the next");
-                pick.candidate.stats().record_failure();
+                pick.candidate.health().failed();
                 self.all_busy = false;
             }
         }

@@ -75,7 +75,7 @@ pub async fn go_on(client: &Client, pick: &Pick, asking: &Asking) -> Result<Node
         Err(Failed::Request(refusal)) => Err(refusal.message().to_owned()),
         Err(Failed::Node { busy, why }) => {
             if !busy {
-                pick.candidate.stats().record_failure();
+                pick.candidate.health().failed();
             }
             Err(why)
         }
@@ -84,7 +84,7 @@ pub async fn go_on(client: &Client, pick: &Pick, asking: &Asking) -> Result<Node
 
 async fn begin(client: &Client, pick: &Pick, asking: &Asking) -> Result<(NodeAnswer, Option<u64>), Failed> {
     let Asking { form, most, body, first_token } = asking;
-    let in_flight = InFlight::at(&pick.candidate);
+    let in_flight = InFlight::at(&pick.candidate)?;
     let (headers, body) = send::post(client, pick, form.path(), body.clone(), *first_token).await?;
     let queue_ms = headers.get(QUEUE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut answer = NodeAnswer::new(pick.candidate.clone(), body, *form, *most, in_flight);

@@ -35,6 +35,7 @@ pub async fn fetch<T>(
         match fetched.and_then(|bytes| read(&bytes).map_err(Failed::node)) {
             Ok(answer) => {
                 Attempts::answered(&pick, asked);
+                pick.candidate.health().served();
                 return Ok((pick, answer));
             }
             Err(failed) => attempts.failed(&pick, failed),
@@ -50,7 +51,7 @@ async fn fetch_one(
     body: Bytes,
     wait: Duration,
 ) -> Result<Bytes, Failed> {
-    let _in_flight = InFlight::at(&pick.candidate);
+    let _in_flight = InFlight::at(&pick.candidate)?;
     let (_, body) = send::post(client, pick, Uri::from_static(path), body, wait).await?;
     match tokio::time::timeout(wait, Limited::new(body, MAX_ANSWER).collect()).await {
         Err(_) => Err(Failed::node("no answer in time")),

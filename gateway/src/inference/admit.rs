@@ -1,15 +1,14 @@
 //! From a request to the nodes that may serve it and the credit that is set aside for it.
 
-use std::sync::Arc;
-
+use http::HeaderValue;
 use peerway_billing::{Amount, IdError, OperatorId, Price, RequestId as BillingId, Reserved};
 use peerway_openapi::ApiError;
 
 use super::estimate::Estimate;
-use super::{Caller, refusals};
+use super::{Caller, headers, refusals};
 use crate::catalog::CatalogModel;
 use crate::meter::{Bill, Seller, SetAside};
-use crate::route::{Need, Pick, Requirement, rank};
+use crate::route::{Cached, Need, Pick, Requirement, Wishes, explain, rank};
 
 /// Credit set aside, and who may earn it.
 #[derive(Debug)]
@@ -20,13 +19,19 @@ pub(super) struct Admission {
     pub(super) dearest: Price,
     /// The bill, with the hold in it: dropped unpaid it gives the hold back.
     pub(super) bill: Bill,
+    /// Why these nodes, where the caller asked.
+    pub(super) explanation: Option<HeaderValue>,
 }
 
-/// The model that callers name so, if this one may use it.
-pub(super) fn model(caller: &Caller, id: &str) -> Result<Arc<CatalogModel>, ApiError> {
-    caller.principal.may_use(id)?;
-    let model = caller.gateway.catalog.get(id).ok_or_else(|| refusals::model_not_found(id))?;
-    Ok(model)
+/// What decides which nodes may serve, beside the request's size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// What a node must be able to do.
+    pub(super) requirements: &'a [Requirement],
+    /// What the caller wishes.
+    pub(super) wishes: &'a Wishes,
+    /// Who is expected to know the prompt's beginning.
+    pub(super) cached: Option<Cached>,
 }
 
 /// Picks nodes and sets aside what the dearest of them may cost: of the caller's tokens a minute, of every budget, and of
@@ -35,19 +40,29 @@ pub(super) async fn admit(
     caller: &Caller,
     model: &CatalogModel,
     estimate: &Estimate,
-    requirements: &[Requirement],
+    Terms { requirements, wishes, cached }: Terms<'_>,
 ) -> Result<Admission, ApiError> {
     let Caller { gateway, principal, id, .. } = caller;
-    let snapshot = gateway.peers.directory().snapshot();
+    let (snapshot, model_id) = (gateway.peers.directory().snapshot(), &model.card.id);
+    let likely = gateway.learnt.habits.likely_completion(model_id, estimate.completion);
     let need = Need {
         prompt: estimate.longest_prompt,
+        paid_prompt: estimate.prompt,
         completion: estimate.completion,
+        likely_completion: likely.saturating_mul(estimate.choices),
         requirements,
         price_cap: model.price_cap,
+        fee: gateway.fee,
+        wishes,
+        cached,
+        seed: rand::random(),
         now_ms: gateway.peers.directory().now_ms(),
     };
-    let picks = rank(snapshot.candidates(&model.card.id), &need, &[])
-        .map_err(|refusal| refusals::no_node(refusal, &model.card.id, estimate))?;
+    let candidates = snapshot.candidates(model_id);
+    let picks =
+        rank(candidates, &need, &[]).map_err(|refusal| refusals::no_node(refusal, model_id, candidates, &need))?;
+    let explanation =
+        caller.wants_explanation.then(|| headers::explanation(explain(model_id, candidates, &need, &picks))).flatten();
     let dearest = dearest(&picks);
     let amount = estimate
         .amount(&dearest, gateway.fee)
@@ -63,7 +78,7 @@ pub(super) async fn admit(
     let set_aside = SetAside::new(hold, budgets, caller.ticket.clone());
     let spender = (principal.key.clone(), principal.token.clone());
     let bill = Bill::new(set_aside, spender, model.card.id.clone(), gateway.fee, estimate);
-    Ok(Admission { picks, dearest, bill })
+    Ok(Admission { picks, dearest, bill, explanation })
 }
 
 /// A part of every budget, each as much as the one before left; and what is then left to ask of the account.

@@ -7,6 +7,7 @@ use peerway_openapi::chat::{
 };
 use peerway_openapi::completions::{CompletionRequest, Prompt};
 use peerway_openapi::relay::ForNode;
+use peerway_openapi::routing::ProviderPreferences;
 
 use crate::catalog::CatalogModel;
 use crate::dispatch::Form;
@@ -37,13 +38,23 @@ pub enum Work {
 }
 
 impl Work {
-    /// The catalog's id of the model.
+    /// The model that is asked for, as the caller names it.
     #[must_use]
     pub fn model(&self) -> &str {
         match self {
             Self::Chat(request) => &request.model,
             Self::Completion(request) => &request.model,
         }
+    }
+
+    /// The models to fall back on, and the wishes about the nodes that serve.
+    #[must_use]
+    pub fn routing(&self) -> (&[String], Option<&ProviderPreferences>) {
+        let (models, provider) = match self {
+            Self::Chat(request) => (&request.models, &request.provider),
+            Self::Completion(request) => (&request.models, &request.provider),
+        };
+        (models.as_deref().unwrap_or_default(), provider.as_ref())
     }
 
     /// How nodes are asked, and how they answer.
@@ -119,17 +130,20 @@ impl Work {
         }
     }
 
-    /// The request as nodes get it: always streamed, always with usage, and no longer than the credit reaches. `added` is
-    /// what gateways say to nodes alone.
+    /// The request as nodes of this model get it: always streamed, always with usage, no longer than the credit reaches,
+    /// and without wishes about who serves. `added` is what gateways say to nodes alone.
     ///
     /// # Errors
     /// Where it cannot be written as JSON, which is a fault of ours.
-    pub fn for_nodes(&self, limit: u64, added: ForNode) -> Result<Bytes, serde_json::Error> {
+    pub fn for_nodes(&self, model: &str, limit: u64, added: ForNode) -> Result<Bytes, serde_json::Error> {
         let peerway = Some(added);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let stream_options = Some(StreamOptions { include_usage: Some(true) });
         match self {
             Self::Chat(request) => serde_json::to_vec(&ChatRequest {
+                model: model.to_owned(),
+                provider: None,
+                models: None,
                 stream: Some(true),
                 stream_options,
                 max_tokens: None,
@@ -138,6 +152,9 @@ impl Work {
                 ..(**request).clone()
             }),
             Self::Completion(request) => serde_json::to_vec(&CompletionRequest {
+                model: model.to_owned(),
+                provider: None,
+                models: None,
                 stream: Some(true),
                 stream_options,
                 max_tokens: Some(limit),

@@ -15,13 +15,13 @@ use peerway_openapi::completions::Prompt;
 use peerway_openapi::embeddings::{EmbeddingRequest, EmbeddingResponse, EncodingFormat, UnusableVector, Vector};
 use peerway_openapi::{ApiError, ErrorKind};
 
-use super::admit::{self, Admission};
+use super::admit::{self, Admission, Terms};
 use super::estimate::Estimate;
 use super::headers::{self, Served};
-use super::{Caller, internal};
+use super::{Caller, internal, plan};
 use crate::catalog::CatalogModel;
 use crate::dispatch::{Attempts, fetch};
-use crate::route::Requirement;
+use crate::route::{Requirement, Wishes};
 
 /// Where nodes take it.
 const PATH: &str = "/v1/embeddings";
@@ -31,13 +31,16 @@ const PATH: &str = "/v1/embeddings";
 /// # Errors
 /// Whatever rules the request out, or that no node answered. Nothing is charged then.
 pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Response, ApiError> {
-    let model = admit::model(caller, &request.model)?;
+    let (model, sort) = plan::named(caller, &request.model)?;
     let estimate = size(&request, &model)?;
     let requirements = [Requirement { capability: "embeddings", field: "model" }];
-    let Admission { picks, mut bill, .. } = admit::admit(caller, &model, &estimate, &requirements).await?;
+    let wishes = Wishes::of(request.provider.as_ref(), sort);
+    let terms = Terms { requirements: &requirements, wishes: &wishes, cached: None };
+    let Admission { picks, mut bill, explanation, .. } = admit::admit(caller, &model, &estimate, terms).await?;
     let gateway_time = caller.came.elapsed();
 
-    let sent = EmbeddingRequest { encoding_format: Some(EncodingFormat::Base64), ..request.clone() };
+    let encoding_format = Some(EncodingFormat::Base64);
+    let sent = EmbeddingRequest { model: model.card.id.clone(), provider: None, encoding_format, ..request.clone() };
     let sent = serde_json::to_vec(&sent).map_err(|cause| internal("a request could not be written", &cause))?;
     let wait = Duration::from_secs(caller.gateway.config.first_token_timeout_s);
     let mut attempts = Attempts::new(picks, Arc::clone(&caller.gateway.retries));
@@ -57,6 +60,7 @@ pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Respons
         queue_ms: 0,
         gateway_time,
         attempts: attempts.tried(),
+        explanation: explanation.as_ref(),
     });
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)

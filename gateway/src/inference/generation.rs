@@ -7,36 +7,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use peerway_billing::{TokenCount, affordable_completion};
 use peerway_openapi::chat::{Assembler, ChatCompletion};
-use peerway_openapi::relay::ForNode;
 use peerway_openapi::{ApiError, ErrorKind};
 
-use super::admit::{self, Admission};
-use super::estimate::Estimate;
+use super::admit;
 use super::headers::{self, Served};
+use super::plan::{Plan, falls_back};
+use super::prepare::{Prepared, prepare};
 use super::twins::{Sought, Twins};
 use super::{Ask, Caller, Work, internal};
-use crate::catalog::CatalogModel;
-use crate::dispatch::{Asking, Attempts, Dispatched, Most, dispatch};
+use crate::dispatch::{Dispatched, dispatch};
 use crate::media;
-use crate::meter::{AnswerCount, Bill, Delivery, MeteredAnswer, Name, Step, Successor};
-use crate::route::Requirement;
+use crate::meter::{AnswerCount, Delivery, MeteredAnswer, Name, Step, Successor};
 
 /// An admitted request.
 #[derive(Debug)]
 pub struct Generation {
     caller: Caller,
-    work: Arc<Work>,
-    delivery: Delivery,
-    model: Arc<CatalogModel>,
-    asking: Asking,
-    requirements: Vec<Requirement>,
-    longest_prompt: u64,
-    attempts: Attempts,
-    /// Tokens of the prompt, as the gateway counts them.
-    prompt_tokens: u64,
-    bill: Bill,
+    ask: Arc<Ask>,
+    /// As its present model's nodes are asked.
+    prepared: Prepared,
+    /// Models to fall back on.
+    plan: Plan,
     gateway_time: Duration,
 }
 
@@ -55,55 +47,64 @@ impl Generation {
     /// # Errors
     /// Whatever rules the request out. Nothing is held then.
     pub async fn admit(caller: Caller, mut ask: Ask) -> Result<Self, ApiError> {
-        let config = &caller.gateway.config;
-        let model = admit::model(&caller, ask.work.model())?;
+        let (others, provider) = ask.work.routing();
+        let mut plan = Plan::of(&caller, ask.work.model(), others, provider)?;
         if let Work::Chat(request) = &mut ask.work {
             media::settle(request, caller.gateway.fetcher.as_ref()).await?;
         }
-        let estimate = Estimate::of(&ask, &model, config.default_max_tokens)?;
-        let requirements = ask.work.requirements();
-        let Admission { picks, dearest, bill } = admit::admit(&caller, &model, &estimate, &requirements).await?;
-        let prompt = TokenCount::new(estimate.most_prompt(), 0, 0);
-        let affordable = affordable_completion(&dearest, caller.gateway.fee, prompt, bill.held());
-        let limit = (affordable / estimate.choices).min(estimate.completion);
-        let most = Most { tokens: limit, answers: estimate.choices };
-        // A single answer can be gone on with, where its tokens are known.
-        let added = ForNode { token_ids: most.answers == 1, resume: None };
-        let body =
-            ask.work.for_nodes(limit, added).map_err(|cause| internal("a request could not be written", &cause))?;
-        let first_token = Duration::from_secs(config.first_token_timeout_s);
-        let asking = Asking { form: ask.work.form(), most, body, first_token };
+        let prepared = prepare(&caller, &ask, &mut plan).await?;
         let gateway_time = caller.came.elapsed();
         metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
-        let attempts = Attempts::new(picks, Arc::clone(&caller.gateway.retries));
-        Ok(Self {
-            caller,
-            work: Arc::new(ask.work),
-            delivery: ask.delivery,
-            model,
-            asking,
-            requirements,
-            longest_prompt: estimate.longest_prompt,
-            attempts,
-            prompt_tokens: estimate.prompt,
-            bill,
-            gateway_time,
-        })
+        Ok(Self { caller, ask: Arc::new(ask), prepared, plan, gateway_time })
+    }
+
+    /// Turns to the next model of the caller's list that can be asked.
+    async fn fall_back(&mut self) -> Result<(), ApiError> {
+        // What was set aside for this model goes back before anything is for the next.
+        drop(self.prepared.bill.take());
+        self.prepared = prepare(&self.caller, &self.ask, &mut self.plan).await?;
+        Ok(())
+    }
+
+    /// The headers of an answer whose head must go out before any node has begun.
+    #[must_use]
+    pub fn early_headers(&self) -> HeaderMap {
+        headers::early(self.prepared.explanation.as_ref())
+    }
+
+    /// The catalog's id of the model that is to serve. It may yet be another, where this one's nodes fail.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.prepared.model.card.id
     }
 
     /// Tokens of the prompt, as the gateway counts them.
     #[must_use]
     pub fn prompt_tokens(&self) -> u64 {
-        self.prompt_tokens
+        self.prepared.estimate.prompt
     }
 
-    /// Tries nodes until one begins to answer.
+    /// Tries nodes until one begins to answer: those of the model that was asked for, then those of the models to fall
+    /// back on.
     ///
     /// # Errors
     /// The caller's own mistake where a node names one; otherwise that all are busy or failed.
     pub async fn begin(&mut self) -> Result<Begun, ApiError> {
+        loop {
+            match self.begin_with_model().await {
+                Err(error) if falls_back(&error) && !self.plan.is_empty() => match self.fall_back().await {
+                    Err(next) if falls_back(&next) => return Err(error),
+                    turned => turned?,
+                },
+                decided => return decided,
+            }
+        }
+    }
+
+    async fn begin_with_model(&mut self) -> Result<Begun, ApiError> {
         let gateway = &self.caller.gateway;
-        let dispatched = dispatch(gateway.peers.client(), &mut self.attempts, &self.asking).await?;
+        let Prepared { model, asking, attempts, bill, lesson, explanation, .. } = &mut self.prepared;
+        let dispatched = dispatch(gateway.peers.client(), attempts, asking).await?;
         let Dispatched { pick, answer, queue_ms, failed_attempts } = dispatched;
         let seller = admit::seller(&pick)?;
         let headers = headers::of(&Served {
@@ -112,23 +113,24 @@ impl Generation {
             queue_ms: queue_ms.unwrap_or(0),
             gateway_time: self.gateway_time,
             attempts: failed_attempts + 1,
+            explanation: explanation.as_ref(),
         });
-        let most = self.asking.most;
-        let count = AnswerCount::new(&self.model.counter(), most.answers, most.tokens);
-        let prefix = self.asking.form.id_prefix();
-        let name = Name { id: self.caller.id, model: self.model.card.id.clone(), prefix };
-        let patience = Duration::from_secs(gateway.config.next_token_timeout_s);
+        let most = asking.most;
+        let count = AnswerCount::new(&model.counter(), most.answers, most.tokens);
+        let name = Name { id: self.caller.id, model: model.card.id.clone(), prefix: asking.form.id_prefix() };
+        let delivery = (self.ask.delivery, Duration::from_secs(gateway.config.next_token_timeout_s));
+        let (begun, bill, lesson) = (Successor { answer, seller }, bill.take(), Arc::clone(lesson));
         let twins = Twins::new(Sought {
             gateway: Arc::clone(gateway),
-            work: Arc::clone(&self.work),
-            model: Arc::clone(&self.model),
-            asking: self.asking.clone(),
-            requirements: self.requirements.clone(),
-            longest_prompt: self.longest_prompt,
+            ask: Arc::clone(&self.ask),
+            model: Arc::clone(model),
+            asking: asking.clone(),
+            requirements: Arc::clone(&self.prepared.requirements),
+            wishes: Arc::clone(&self.prepared.wishes),
+            estimate: self.prepared.estimate,
         });
-        let (begun, bill) = (Successor { answer, seller }, self.bill.take());
-        let delivery = (self.delivery, patience);
         let answer = MeteredAnswer::new(begun, bill, (count, most), name, delivery, Box::new(twins));
+        let answer = answer.teaching(lesson);
         Ok(Begun { headers, answer })
     }
 
@@ -138,13 +140,13 @@ impl Generation {
     /// # Errors
     /// As [`Self::begin`], and the last node's failure.
     pub async fn whole(mut self) -> Result<(HeaderMap, ChatCompletion), ApiError> {
-        debug_assert_eq!(self.delivery, Delivery::Whole);
+        debug_assert_eq!(self.ask.delivery, Delivery::Whole);
         loop {
             let Begun { headers, mut answer } = self.begin().await?;
             match assemble(&mut answer).await {
                 Ok(completion) => return Ok((headers, completion)),
-                Err(error) if self.attempts.are_used_up() => return Err(error),
-                Err(_) => self.bill = answer.take_bill(),
+                Err(error) if self.prepared.attempts.are_used_up() => return Err(error),
+                Err(_) => self.prepared.bill = answer.take_bill(),
             }
         }
     }

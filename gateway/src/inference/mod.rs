@@ -7,8 +7,10 @@
 //! | file | step |
 //! | --- | --- |
 //! | `ask` | what is asked, and what a node must be able to do for it |
+//! | `plan` | which models may serve it, and on what terms |
 //! | `estimate` | how many tokens it may take |
 //! | `admit` | the nodes to try, and credit set aside: no hold, no request |
+//! | `prepare` | the steps so far, for one model after the other until one can be asked |
 //! | `generation` | one node after the other, until one answers; counted and billed while it passes |
 //! | `twins` | where a node fails in mid-answer, another with the same weights that goes on |
 //! | `reply` | the answer in the caller's words, whole or streamed |
@@ -20,6 +22,8 @@ mod embed;
 mod estimate;
 mod generation;
 mod headers;
+mod plan;
+mod prepare;
 mod refusals;
 mod reply;
 mod twins;
@@ -50,7 +54,7 @@ pub(crate) use refusals::internal;
 /// # Errors
 /// `ModelNotFound`, or `InvalidRequest` where the model's chat template refuses the messages.
 pub fn count_prompt(caller: &Caller, request: &ChatRequest, bytes: usize) -> Result<u64, ApiError> {
-    let model = admit::model(caller, &request.model)?;
+    let (model, _) = plan::named(caller, &request.model)?;
     estimate::off_the_threads(bytes, || ask::count_chat(request, &model))
 }
 
@@ -67,6 +71,8 @@ pub struct Caller {
     pub ticket: Option<Arc<Ticket>>,
     /// When it came.
     pub came: std::time::Instant,
+    /// Whether it asks why its node was picked.
+    pub wants_explanation: bool,
 }
 
 impl FromRequestParts<Arc<Gateway>> for Caller {
@@ -80,7 +86,15 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
             return Err(error.response().map(axum::body::Body::from));
         };
         let (principal, id) = (Arc::clone(principal), *id);
+        let wants_explanation = parts.headers.get(headers::EXPLAIN).is_some_and(|value| value == "true");
         let ticket = parts.extensions.get::<Arc<Ticket>>().cloned();
-        Ok(Self { gateway: Arc::clone(gateway), principal, id, ticket, came: std::time::Instant::now() })
+        Ok(Self {
+            gateway: Arc::clone(gateway),
+            principal,
+            id,
+            ticket,
+            came: std::time::Instant::now(),
+            wants_explanation,
+        })
     }
 }

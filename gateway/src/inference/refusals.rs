@@ -2,10 +2,10 @@
 
 use peerway_billing::{AdmitError, BudgetError, Nanos};
 use peerway_openapi::{ApiError, ErrorKind};
+use peerway_p2p::Candidates;
 use tracing::error;
 
-use super::estimate::Estimate;
-use crate::route::Refusal;
+use crate::route::{Need, Refusal, why_not};
 
 pub(super) fn model_not_found(id: &str) -> ApiError {
     let shown: String = id.chars().take(128).collect();
@@ -13,8 +13,8 @@ pub(super) fn model_not_found(id: &str) -> ApiError {
     ApiError::new(ErrorKind::ModelNotFound, message).at("model")
 }
 
-/// No node was picked.
-pub(super) fn no_node(refusal: Refusal, id: &str, estimate: &Estimate) -> ApiError {
+/// No node was picked of these.
+pub(super) fn no_node(refusal: Refusal, id: &str, candidates: Candidates<'_>, need: &Need<'_>) -> ApiError {
     let message = match refusal {
         Refusal::NotOffered => format!("No node serves `{id}` at the moment. Try again."),
         Refusal::TooDear => format!("Every node that serves `{id}` asks more than this gateway pays. Try again."),
@@ -23,8 +23,13 @@ pub(super) fn no_node(refusal: Refusal, id: &str, estimate: &Estimate) -> ApiErr
             let message = format!("No node that serves `{id}` follows `{}`.", requirement.capability);
             return ApiError::new(ErrorKind::NoEndpointMatches, message).at(requirement.field);
         }
+        Refusal::Unwanted(wish) => {
+            let why = why_not(candidates, need, &[]);
+            let message = format!("No node that serves `{id}` is as `provider` wishes: {why}.");
+            return ApiError::new(ErrorKind::NoEndpointMatches, message).at(wish.field());
+        }
         Refusal::ContextTooShort => {
-            let message = format!("The prompt has {} tokens, more than any node serves.", estimate.longest_prompt);
+            let message = format!("The prompt has {} tokens, more than any node serves.", need.prompt);
             return ApiError::new(ErrorKind::ContextLengthExceeded, message).at("messages");
         }
     };

@@ -30,10 +30,12 @@ pub async fn answer(caller: Caller, ask: Ask, mut dialect: Box<dyn Dialect>) -> 
         Err(error) => return dialect.refusal(&error).map(Body::from),
     };
     dialect.prompt(generation.prompt_tokens());
+    dialect.serves(generation.model());
     match delivery {
         Delivery::Streamed => stream_reply(generation, dialect, keep_alive).await,
         Delivery::Whole => {
             let told = generation.whole().await.and_then(|(headers, completion)| {
+                dialect.serves(&completion.model);
                 let json = dialect.whole(completion);
                 Ok((headers, json.map_err(|cause| internal("an answer could not be written", &cause))?))
             });
@@ -48,11 +50,12 @@ pub async fn answer(caller: Caller, ask: Ask, mut dialect: Box<dyn Dialect>) -> 
 /// A stream that begins when its first piece is there. Where that takes long, the head goes out before, and comments keep
 /// proxies from cutting a connection that says nothing; a failure is then told inside the stream.
 async fn stream_reply(mut generation: Generation, dialect: Box<dyn Dialect>, keep_alive: Duration) -> Response {
+    let early = generation.early_headers();
     let mut begins: BoxFuture<'static, Result<Begun, ApiError>> = async move { generation.begin().await }.boxed();
     match tokio::time::timeout(keep_alive, &mut begins).await {
         Ok(Err(error)) => dialect.refusal(&error).map(Body::from),
         Ok(Ok(Begun { headers, answer })) => told(headers, dialect, Stage::Opening(answer), keep_alive),
-        Err(_) => told(HeaderMap::new(), dialect, Stage::Beginning(begins), keep_alive),
+        Err(_) => told(early, dialect, Stage::Beginning(begins), keep_alive),
     }
 }
 
@@ -134,6 +137,7 @@ impl Telling {
             },
             Stage::Opening(_) => {
                 if let Stage::Opening(answer) = std::mem::replace(&mut self.stage, Stage::Over) {
+                    self.dialect.serves(&answer.head().model);
                     self.stage = Stage::Answering(answer);
                 }
                 Some(self.written(|dialect| dialect.open()))

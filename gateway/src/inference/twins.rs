@@ -13,12 +13,12 @@ use peerway_openapi::relay::ForNode;
 use peerway_p2p::{Candidate, PeerId};
 use tracing::info;
 
-use super::{Work, admit};
+use super::{Ask, Estimate, admit};
 use crate::Gateway;
 use crate::catalog::CatalogModel;
 use crate::dispatch::{Asking, go_on};
 use crate::meter::{HandOver, NoSuccessor, Successor, Successors};
-use crate::route::{Need, Pick, Requirement, asking_price, rank};
+use crate::route::{Need, Pick, Requirement, Wishes, asking_price, rank};
 
 /// Nodes that are asked to go on with one answer, whether or not they do.
 const MOST: usize = 2;
@@ -30,13 +30,13 @@ const RESUME: Requirement = Requirement { capability: "resume", field: "model" }
 #[derive(Debug)]
 pub(super) struct Sought {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) work: Arc<Work>,
+    pub(super) ask: Arc<Ask>,
     pub(super) model: Arc<CatalogModel>,
     /// As the first node was asked.
     pub(super) asking: Asking,
-    pub(super) requirements: Vec<Requirement>,
-    /// The longest prompt's tokens.
-    pub(super) longest_prompt: u64,
+    pub(super) requirements: Arc<[Requirement]>,
+    pub(super) wishes: Arc<Wishes>,
+    pub(super) estimate: Estimate,
 }
 
 /// Finds nodes for one answer.
@@ -103,18 +103,24 @@ impl Sought {
             (left.delivered.is_none() || is_twin(&left.failed, candidate))
                 && left.cover.reaches(&asking_price(candidate))
         };
-        let candidates: Vec<Candidate> =
-            snapshot.candidates(&self.model.card.id).iter().filter(fits).cloned().collect();
         let more = left.delivered.is_some().then_some(RESUME);
         let requirements: Vec<Requirement> = self.requirements.iter().copied().chain(more).collect();
+        let completion = self.asking.most.tokens;
         let need = Need {
-            prompt: self.longest_prompt,
-            completion: self.asking.most.tokens,
+            prompt: self.estimate.longest_prompt,
+            paid_prompt: self.estimate.prompt,
+            completion,
+            likely_completion: self.gateway.learnt.habits.likely_completion(&self.model.card.id, completion),
             requirements: &requirements,
             price_cap: self.model.price_cap,
+            fee: self.gateway.fee,
+            wishes: &self.wishes,
+            cached: None,
+            seed: rand::random(),
             now_ms: directory.now_ms(),
         };
-        let picks = rank(&candidates, &need, &asked.failed);
+        let candidates = snapshot.candidates(&self.model.card.id);
+        let picks = rank(candidates.iter().filter(fits), &need, &asked.failed);
         let picks = picks.map_err(|refusal| NoSuccessor(format!("no other node could: {refusal:?}")))?;
         picks.into_iter().next().ok_or_else(|| NoSuccessor("no other node could".to_owned()))
     }
@@ -123,7 +129,7 @@ impl Sought {
     fn asking(&self, left: &HandOver) -> Result<Asking, NoSuccessor> {
         let Some(delivered) = &left.delivered else { return Ok(self.asking.clone()) };
         let added = ForNode { token_ids: true, resume: Some(delivered.clone()) };
-        let body = self.work.for_nodes(self.asking.most.tokens, added);
+        let body = self.ask.work.for_nodes(&self.model.card.id, self.asking.most.tokens, added);
         let body = body.map_err(|cause| NoSuccessor(format!("the request could not be written: {cause}")))?;
         Ok(Asking { body, ..self.asking.clone() })
     }

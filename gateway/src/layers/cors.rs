@@ -11,7 +11,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 /// How long a browser may believe a preflight's answer.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// What scripts may read. The last stands for all others, for browsers that know it.
-const EXPOSED: [&str; 18] = [
+const EXPOSED: [&str; 19] = [
     "retry-after",
     "x-request-id",
     "x-ratelimit-limit-requests",
@@ -26,6 +26,7 @@ const EXPOSED: [&str; 18] = [
     "x-peerway-queue-ms",
     "x-peerway-gateway-ms",
     "x-peerway-attempts",
+    "x-peerway-explain",
     "x-peerway-replayed",
     "openai-processing-ms",
     "openai-version",

@@ -1,6 +1,7 @@
 //! An answer on its way from a node to a caller.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::dispatch::{Most, NodeAnswer, NodeFault};
 use crate::layers::RequestId;
+use crate::route::Lesson;
 
 /// How long a node has after the end of its answer to say what it used. It knows already.
 const USAGE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -80,6 +82,7 @@ pub struct MeteredAnswer {
     claimed: Option<Usage>,
     /// An answer went on past what the hold covers.
     was_cut: bool,
+    lesson: Option<Arc<Lesson>>,
     state: State,
 }
 
@@ -135,8 +138,16 @@ impl MeteredAnswer {
             next_token_timeout,
             claimed: None,
             was_cut: false,
+            lesson: None,
             state: State::Open,
         }
+    }
+
+    /// The same answer, which teaches this at its end.
+    #[must_use]
+    pub fn teaching(mut self, lesson: Arc<Lesson>) -> Self {
+        self.lesson = Some(lesson);
+        self
     }
 
     /// The bill of a whole answer that broke, for the next node to earn.
@@ -269,7 +280,13 @@ impl MeteredAnswer {
         self.state = State::Settled;
         self.search = None;
         let last = self.part();
+        if matches!(outcome, Outcome::Finished | Outcome::CreditUsedUp) {
+            self.answer.praise(last.counted.likely / self.count.answers().max(1));
+        }
         let usage = self.bill.settle(std::mem::take(&mut self.sold), last, self.claimed.as_ref(), outcome);
+        if let Some(lesson) = self.lesson.take().filter(|_| outcome == Outcome::Finished) {
+            lesson.learn(self.answer.candidate(), &usage);
+        }
         metrics::counter!("peerway_answers_total", "outcome" => outcome.as_str()).increment(1);
         metrics::counter!("peerway_tokens_total", "kind" => "prompt").increment(usage.prompt_tokens);
         metrics::counter!("peerway_tokens_total", "kind" => "completion").increment(usage.completion_tokens);

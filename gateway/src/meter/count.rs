@@ -90,6 +90,12 @@ impl AnswerCount {
         self.answers.iter_mut().map(|answer| answer.counter.total()).sum()
     }
 
+    /// Answers that are counted.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers.len() as u64
+    }
+
     fn answer(&mut self, index: u32) -> Option<&mut OneCount> {
         self.answers.get_mut(usize::try_from(index).ok()?)
     }

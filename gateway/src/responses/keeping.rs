@@ -97,6 +97,10 @@ impl Dialect for Keeping {
         told
     }
 
+    fn serves(&mut self, model: &str) {
+        self.inner.lock().serves(model);
+    }
+
     fn open(&mut self) -> Result<Bytes, Unwritable> {
         self.inner.lock().open()
     }

@@ -13,6 +13,7 @@ use peerway::catalog::Catalog;
 use peerway::config::ServeConfig;
 use peerway::idempotency::Shelf;
 use peerway::limits::RateLimits;
+use peerway::prices::Prices;
 use peerway::responses::{Background, ResponseStore};
 use peerway::stack::{HttpService, http_service};
 use peerway::work::Work;
@@ -78,6 +79,8 @@ impl Setting {
             limits: RateLimits::default(),
             peers: GatewayPeer::start(identity, peer).await.unwrap(),
             retries: Arc::default(),
+            prices: Prices::open(path("prices.jsonl")),
+            learnt: Arc::default(),
             shelf: Arc::new(Shelf::open(path("answered")).unwrap()),
             responses: Arc::new(ResponseStore::open(path("responses")).unwrap()),
             background: Background::default(),

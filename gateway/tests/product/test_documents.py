@@ -60,6 +60,7 @@ SAMPLES = [
     *map(get, ("/health", "/ready", "/metrics", "/openapi.json", "/docs/")),
     get("/v1/models"), Sample("GET /v1/models/{}", "/v1/models/scripted"),
     Sample("GET /v1/models/{}/endpoints", "/v1/models/scripted/endpoints"),
+    Sample("GET /v1/models/{}/prices", "/v1/models/scripted/prices?step=3600"),
     post("/v1/chat/completions", CHAT, "chat"),
     post("/v1/chat/completions", {**CHAT, **WITH_USAGE}),
     post("/v1/chat/completions", {**CHAT, "n": 2, "stop": ["END"], "temperature": 0}),
@@ -68,6 +69,10 @@ SAMPLES = [
     post("/v1/chat/completions", {**body("[[think=3]]" + DONE), "reasoning_effort": "low"}),
     post("/v1/chat/completions", {**body("[[think=3]]" + DONE), **WITH_USAGE}),
     post("/v1/chat/completions", {**body(DONE + "[[stop_reason=END]]"), "stop": "END"}),
+    post("/v1/chat/completions", {
+        **CHAT, "model": "scripted:floor", "models": [EMBEDDER],
+        "provider": {"order": ["eu"], "ignore": ["nobody"], "sort": "price", "max_price": {"prompt": "99", "completion": 5000}},
+    }),
     post("/v1/completions", {"model": "scripted", "prompt": DONE, "echo": True}),
     post("/v1/completions", {"model": "scripted", "prompt": [DONE, DONE], **WITH_USAGE}),
     post("/v1/embeddings", {"model": EMBEDDER, "input": ["a", "b"]}),

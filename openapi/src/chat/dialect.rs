@@ -28,6 +28,10 @@ impl Dialect for ChatDialect {
         serde_json::to_vec(&answer).map(Bytes::from)
     }
 
+    fn serves(&mut self, model: &str) {
+        model.clone_into(&mut self.head.model);
+    }
+
     fn piece(&mut self, chunk: ChatChunk) -> Result<Bytes, Unwritable> {
         if self.head.provider != chunk.provider {
             self.head.provider.clone_from(&chunk.provider);
@@ -76,6 +80,14 @@ mod tests {
             "\n\ndata: [DONE]\n\n"
         );
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn the_usage_chunk_names_the_model_that_served() {
+        let mut dialect = ChatDialect::new(head(), true);
+        dialect.serves("fallback");
+        let told = dialect.end(Usage::default()).unwrap();
+        assert!(told.windows(18).any(|text| text == br#""model":"fallback""#), "{told:?}");
     }
 
     #[test]

@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 use super::{Message, ResponseFormat, Stop, Tool, ToolChoice};
 use crate::present::Present;
 use crate::relay::ForNode;
+use crate::routing::ProviderPreferences;
 
 /// `POST /v1/chat/completions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChatRequest {
-    /// The catalog's id of a model.
+    /// The catalog's id of a model. With the suffix `:floor` strictly the cheapest node serves, with `:nitro` the fastest.
     pub model: String,
     /// The conversation so far, at least one message.
     pub messages: Vec<Message>,
@@ -91,6 +92,13 @@ pub struct ChatRequest {
     /// What the answer consists of. Only `["text"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modalities: Option<Vec<String>>,
+    /// Wishes about the nodes that serve. None: the cheapest healthy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderPreferences>,
+    /// Models to fall back on, in this order, where no node serves `model`, or all that were tried fail before the answer
+    /// begins. The answer's `model` tells which served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     /// Documented by OpenAI and refused here, because leaving it out would change the answer: spoken answers.
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
@@ -103,14 +111,6 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
     pub function_call: Option<Present>,
-    /// As `audio`, of OpenRouter: wishes about who serves.
-    #[serde(default, skip_serializing)]
-    #[schema(ignore)]
-    pub provider: Option<Present>,
-    /// As `audio`, of OpenRouter: other models to fall back on.
-    #[serde(default, skip_serializing)]
-    #[schema(ignore)]
-    pub models: Option<Present>,
     /// As `audio`: searching the web.
     #[serde(default, skip_serializing)]
     #[schema(ignore)]

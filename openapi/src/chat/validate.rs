@@ -1,7 +1,7 @@
 //! What types alone cannot refuse.
 
 use super::{ChatRequest, Content, ContentPart, Message, ResponseFormat, Role, Verbosity};
-use crate::{ApiError, relay};
+use crate::{ApiError, relay, routing};
 
 /// Messages of one conversation. A request is refused past it, because each costs work before any credit is held.
 const MAX_MESSAGES: usize = 4096;
@@ -33,6 +33,7 @@ impl ChatRequest {
         self.validate_tools()?;
         self.validate_format()?;
         self.validate_unsupported()?;
+        routing::validate(self.provider.as_ref(), self.models.as_deref())?;
         self.validate_shape()
     }
 
@@ -136,8 +137,6 @@ impl ChatRequest {
             ("functions", self.functions.is_some(), "Send `tools`, which replaced it."),
             ("function_call", self.function_call.is_some(), "Send `tool_choice`, which replaced it."),
             ("web_search_options", self.web_search_options.is_some(), "No node searches the web."),
-            ("provider", self.provider.is_some(), "The cheapest healthy node serves; there is no choice yet."),
-            ("models", self.models.is_some(), "Name one `model`."),
             (relay::FIELD, self.peerway.is_some(), "It is what gateways say to nodes."),
             ("modalities", self.modalities.as_ref().is_some_and(|kinds| *kinds != ["text"]), "Answers are text."),
             (
@@ -265,8 +264,8 @@ mod tests {
             (r#"{"n":0}"#, "n"),
             (r#"{"n":129}"#, "n"),
             (r#"{"functions":[]}"#, "functions"),
-            (r#"{"provider":{"max_price":{"prompt":1}}}"#, "provider"),
-            (r#"{"models":["a","b"]}"#, "models"),
+            (r#"{"provider":{"only":[]}}"#, "provider.only"),
+            (r#"{"models":["a",""]}"#, "models[1]"),
             (r#"{"audio":{"voice":"x"}}"#, "audio"),
             (r#"{"modalities":["audio"]}"#, "modalities"),
             (r#"{"verbosity":"high"}"#, "verbosity"),

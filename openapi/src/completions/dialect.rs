@@ -71,6 +71,10 @@ impl Dialect for CompletionsDialect {
         serde_json::to_vec(&Completion { id, created, model, ..whole }).map(Bytes::from)
     }
 
+    fn serves(&mut self, model: &str) {
+        model.clone_into(&mut self.head.model);
+    }
+
     fn piece(&mut self, chunk: ChatChunk) -> Result<Bytes, Unwritable> {
         if chunk.provider.is_some() {
             self.head.provider.clone_from(&chunk.provider);

@@ -13,6 +13,7 @@ use super::Prompts;
 use crate::chat::{ChatRequest, ResponseFormat, Stop, StreamOptions};
 use crate::present::Present;
 use crate::relay::ForNode;
+use crate::routing::ProviderPreferences;
 
 /// Tokens generated where the caller says nothing, as OpenAI documents.
 pub const DEFAULT_MAX_TOKENS: u32 = 16;
@@ -20,7 +21,7 @@ pub const DEFAULT_MAX_TOKENS: u32 = 16;
 /// `POST /v1/completions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CompletionRequest {
-    /// The catalog's id of a model.
+    /// The catalog's id of a model. With the suffix `:floor` strictly the cheapest node serves, with `:nitro` the fastest.
     pub model: String,
     /// What to go on from: 1 to 128 prompts.
     pub prompt: Prompts,
@@ -78,6 +79,13 @@ pub struct CompletionRequest {
     /// The shape that the answer must have. An extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// Wishes about the nodes that serve. None: the cheapest healthy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderPreferences>,
+    /// Models to fall back on, in this order, where no node serves `model`, or all that were tried fail before the answer
+    /// begins. The answer's `model` tells which served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     /// Documented by OpenAI and refused here, because leaving it out would change the answer: the text that comes after
     /// the answer.
     #[serde(default, skip_serializing)]

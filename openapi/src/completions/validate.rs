@@ -2,7 +2,7 @@
 
 use super::{CompletionRequest, Prompt};
 use crate::chat::MAX_CHOICES;
-use crate::{ApiError, relay};
+use crate::{ApiError, relay, routing};
 
 /// Prompts of one request. Each is an answer at least, so that it is the bound on answers.
 const MAX_PROMPTS: usize = MAX_CHOICES as usize;
@@ -20,6 +20,7 @@ impl CompletionRequest {
         }
         self.validate_prompts()?;
         self.validate_shape()?;
+        routing::validate(self.provider.as_ref(), self.models.as_deref())?;
         // How to sample is the same as in a chat request, under the same names.
         let settings = self.settings();
         settings.validate_sampling()?;

@@ -9,6 +9,7 @@ use crate::completions::{Completion, CompletionChunk, CompletionRequest};
 use crate::embeddings::{EmbeddingRequest, EmbeddingResponse};
 use crate::messages::{CountTokensRequest, MessagesAnswer, MessagesError, MessagesEvent, MessagesRequest, TokenCount};
 use crate::models::{EndpointList, Model, ModelList};
+use crate::prices::PriceHistory;
 use crate::responses::{CreateResponse, DeletedResponse, ItemList, Response, ResponseEvent};
 
 const RESPONSE: &str = "/v1/responses/{response_id}";
@@ -24,7 +25,7 @@ fn answers() -> Vec<Endpoint> {
     vec![
         endpoint(Post, "/v1/chat/completions", "createChatCompletion", "Let a model go on with a conversation")
             .about(
-                "The cheapest healthy node answers. With `stream: true` the answer comes as server-sent events, each a \
+                "The cheapest healthy node answers, unless `provider` wishes otherwise; `models` are fallen back on. With `stream: true` the answer comes as server-sent events, each a \
                  ChatChunk, the last `[DONE]`. A stream that breaks ends with an event that holds an ErrorEnvelope, \
                  and without `[DONE]`.",
             )
@@ -115,6 +116,22 @@ fn models() -> Vec<Endpoint> {
         endpoint(Get, "/v1/models/{model}/endpoints", "listEndpoints", "The nodes behind a model, the cheapest first")
             .part("model", id)
             .gives::<EndpointList>(200, "The live market of the model")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Get, "/v1/models/{model}/prices", "listPrices", "What a model has cost over time")
+            .about(
+                "Noted once a minute, and kept by the minute for a day and by the hour for 30 days. Of each step the \
+                 first sample is told.",
+            )
+            .part("model", id)
+            .query("from", Type::Integer, "Seconds since 1970. Without it: a day before `to`.")
+            .query("to", Type::Integer, "Seconds since 1970, not included. Without it: now.")
+            .query(
+                "step",
+                Type::Integer,
+                "Seconds, at least 60, for at most 1500 points. Without it: about 300 points.",
+            )
+            .gives::<PriceHistory>(200, "The prices")
             .refuses(LOOKED_FOR)
             .done(),
     ]

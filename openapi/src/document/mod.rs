@@ -38,7 +38,9 @@ pub fn document() -> OpenApi {
              ErrorEnvelope, those of `/v1/messages` that of MessagesError; a stream that breaks ends with one.\n\n\
              Every answer has `x-request-id`. Answers of models have `x-peerway-node`, `x-peerway-price-input` and \
              `-output` (USD per million tokens), `x-peerway-queue-ms`, `x-peerway-gateway-ms` and \
-             `x-peerway-attempts`; keys with limits are told what is left in `x-ratelimit-…`. A silent stream is kept \
+             `x-peerway-attempts`, and with `x-peerway-explain: true` in the request a header `x-peerway-explain`: JSON \
+             of at most 4 kB with the `candidates` that were considered, each with `node`, `price` (USD per million \
+             prompt and generated tokens), expected `cost`, `load`, `verdict` and `notes`; keys with limits are told what is left in `x-ratelimit-…`. A silent stream is kept \
              open with comments.",
         ))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))

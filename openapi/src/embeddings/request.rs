@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ApiError;
 use crate::completions::{Prompt, Prompts};
+use crate::routing::ProviderPreferences;
+use crate::{ApiError, routing};
 
 /// Texts of one request, as OpenAI has it.
 const MAX_INPUTS: usize = 2048;
@@ -22,6 +23,9 @@ pub struct EmbeddingRequest {
     /// Numbers of each vector, at least 1, for models that can shorten theirs. None: as many as the model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dimensions: Option<u32>,
+    /// Wishes about the nodes that serve. None: the cheapest healthy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderPreferences>,
 }
 
 /// How vectors are written.
@@ -65,7 +69,7 @@ impl EmbeddingRequest {
         if self.dimensions == Some(0) {
             return Err(ApiError::invalid("dimensions", "A vector has at least one dimension."));
         }
-        Ok(())
+        routing::validate(self.provider.as_ref(), None)
     }
 }
 

@@ -41,6 +41,8 @@ impl MessagesRequest {
             stop: self.stop_sequences.clone().map(Stop),
             reasoning_effort: self.reasoning_effort()?,
             response_format: self.format().map(response_format).transpose()?,
+            provider: self.provider.clone(),
+            models: self.models.clone(),
             ..ChatRequest::new(self.model.clone(), messages)
         };
         if let Some(tools) = &self.tools {

@@ -130,6 +130,10 @@ impl Dialect for MessagesDialect {
         self.head.usage.input_tokens = tokens;
     }
 
+    fn serves(&mut self, model: &str) {
+        model.clone_into(&mut self.head.model);
+    }
+
     fn open(&mut self) -> Result<Bytes, Unwritable> {
         self.request = None;
         MessagesEvent::MessageStart { message: self.head.clone() }.frame()

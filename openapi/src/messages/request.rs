@@ -6,11 +6,12 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{MessagesTool, MessagesToolChoice, OutputConfig, Thinking, Turn, TurnContent};
 use crate::present::Present;
+use crate::routing::ProviderPreferences;
 
 /// `POST /v1/messages`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MessagesRequest {
-    /// The catalog's id of a model.
+    /// The catalog's id of a model. With the suffix `:floor` strictly the cheapest node serves, with `:nitro` the fastest.
     pub model: String,
     /// The most tokens to generate, at least 1. Required; None only where tokens are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,13 @@ pub struct MessagesRequest {
     /// How much effort the answer is worth, and its shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_config: Option<OutputConfig>,
+    /// Wishes about the nodes that serve. None: the cheapest healthy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderPreferences>,
+    /// Models to fall back on, in this order, where no node serves `model`, or all that were tried fail before the answer
+    /// begins. The answer's `model` tells which served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     /// Documented by Anthropic and refused here, because leaving it out would change the answer: where code runs.
     #[serde(default, skip_serializing)]
     #[schema(ignore)]

@@ -159,6 +159,10 @@ impl Dialect for ResponsesDialect {
         serde_json::to_vec(&self.answer.response).map(Bytes::from)
     }
 
+    fn serves(&mut self, model: &str) {
+        model.clone_into(&mut self.answer.response.model);
+    }
+
     fn open(&mut self) -> Result<Bytes, Unwritable> {
         if std::mem::replace(&mut self.is_open, true) {
             return Ok(Bytes::new());

@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 use super::{Input, ResponseTool, ResponseToolChoice, TextOptions};
 use crate::chat::ReasoningEffort;
 use crate::present::Present;
+use crate::routing::ProviderPreferences;
 
 /// `POST /v1/responses`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CreateResponse {
-    /// The catalog's id of a model.
+    /// The catalog's id of a model. With the suffix `:floor` strictly the cheapest node serves, with `:nitro` the fastest.
     pub model: String,
     /// What is said now: a text, or a list of items.
     #[serde(default)]
@@ -87,6 +88,13 @@ pub struct CreateResponse {
     /// The caller's own name for its user. Told back, and used for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Wishes about the nodes that serve. None: the cheapest healthy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderPreferences>,
+    /// Models to fall back on, in this order, where no node serves `model`, or all that were tried fail before the answer
+    /// begins. The answer's `model` tells which served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     /// Documented by OpenAI and refused here, because leaving it out would change the answer: prompts kept by the
     /// server.
     #[serde(default, skip_serializing)]

@@ -33,6 +33,8 @@ impl CreateResponse {
             response_format: self.text.as_ref().map(|text| ResponseFormat::from(text.format.clone())),
             reasoning_effort: self.reasoning.as_ref().and_then(|reasoning| reasoning.effort),
             verbosity: text.verbosity,
+            provider: self.provider.clone(),
+            models: self.models.clone(),
             ..ChatRequest::default()
         };
         match chat.validate() {

@@ -1,125 +1,143 @@
-//! A node, and a node as the seller of one model.
+//! A node as the seller of one model.
 
 use std::sync::Arc;
 
 use libp2p::PeerId;
 
-use super::NodeStats;
-use crate::offer::{ModelOffer, Offer};
+use super::intern::Interner;
+use super::{Health, Listing, Node, NodeStats};
+use crate::clock;
+use crate::offer::{Ask, Offer};
 
-/// One node with one offer. A changed offer makes a new `Node` with the same numbers.
-#[derive(Debug)]
-pub struct Node {
-    peer: PeerId,
-    session: u64,
-    via: Option<PeerId>,
-    offer: Arc<Offer>,
-    stats: Arc<NodeStats>,
-}
-
-impl Node {
-    pub(super) fn new(peer: PeerId, session: u64, offer: Arc<Offer>, stats: Arc<NodeStats>) -> Self {
-        Self { peer, session, via: None, offer, stats }
-    }
-
-    pub(super) fn reached_via(self, via: Option<PeerId>) -> Self {
-        Self { via, ..self }
-    }
-
-    pub(super) fn with_offer(&self, offer: Arc<Offer>) -> Self {
-        Self { peer: self.peer, session: self.session, via: self.via, offer, stats: self.stats.clone() }
-    }
-
-    pub(super) fn session(&self) -> u64 {
-        self.session
-    }
-
-    /// Who it is.
-    #[must_use]
-    pub fn peer_id(&self) -> PeerId {
-        self.peer
-    }
-
-    /// The gateway through which it is reached. None: it is connected to this one.
-    #[must_use]
-    pub fn via(&self) -> Option<PeerId> {
-        self.via
-    }
-
-    /// Everything it offers.
-    #[must_use]
-    pub fn offer(&self) -> &Offer {
-        &self.offer
-    }
-
-    /// How it does.
-    #[must_use]
-    pub fn stats(&self) -> &NodeStats {
-        &self.stats
-    }
-}
-
-/// A node that serves a certain model. Cheap to clone.
+/// A node that serves a certain model. Cheap to clone, and one pointer large: lists hold hundreds of thousands.
 #[derive(Debug, Clone)]
-pub struct Candidate {
+pub struct Candidate(Arc<Seat>);
+
+/// What is asked of each candidate for each request lies here side by side, and not behind the node.
+#[derive(Debug)]
+struct Seat {
+    listing: Listing,
+    session: u64,
+    slots: u32,
+    stats: Arc<NodeStats>,
+    health: Arc<Health>,
     node: Arc<Node>,
-    /// The position of the model in the node's offer.
-    model: usize,
 }
 
 impl Candidate {
+    pub(super) fn new(node: &Arc<Node>, listing: Listing, health: Arc<Health>) -> Self {
+        let (session, slots, stats) = (node.session(), node.slots(), Arc::clone(node.shared_stats()));
+        Self(Arc::new(Seat { listing, session, slots, stats, health, node: Arc::clone(node) }))
+    }
+
     /// A candidate that stands in no directory, for choosing among made-up nodes. None where the offer does not have the
     /// model.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers make the offer up for it")]
     pub fn detached(peer: PeerId, offer: Offer, model: &str) -> Option<Self> {
-        let node = Node::new(peer, 0, Arc::new(offer), Arc::new(NodeStats::new()));
-        Self::of(Arc::new(node), model)
+        let model = offer.models.iter().find(|listed| listed.id == model)?;
+        let mut interner = Interner::default();
+        let node = Arc::new(Node::new(peer, 0, None, &offer, Arc::new(NodeStats::new()), &mut interner));
+        Some(Self::new(&node, Listing::of(model, &mut interner), Arc::default()))
     }
 
-    pub(super) fn of(node: Arc<Node>, model: &str) -> Option<Self> {
-        let model = node.offer.models.iter().position(|offer| offer.id == model)?;
-        Some(Self { node, model })
+    /// The same node with the same record at another price, as a new advert leaves it.
+    #[must_use]
+    pub fn asking(&self, ask: Ask) -> Self {
+        let listing = Listing { ask, ..self.0.listing.clone() };
+        Self::new(&self.0.node, listing, Arc::clone(&self.0.health))
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_session(&self, session: u64) -> Self {
+        let node = Arc::new(self.0.node.in_session(session));
+        Self::new(&node, self.0.listing.clone(), Arc::clone(&self.0.health))
+    }
+
+    pub(super) fn session(&self) -> u64 {
+        self.0.session
+    }
+
+    pub(super) fn shared_health(&self) -> &Arc<Health> {
+        &self.0.health
     }
 
     /// Who it is.
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
-        self.node.peer
+        self.0.node.peer_id()
     }
 
     /// What it offers of the model.
     #[must_use]
-    pub fn offer(&self) -> &ModelOffer {
-        &self.node.offer.models[self.model]
+    pub fn offer(&self) -> &Listing {
+        &self.0.listing
     }
 
     /// Who is paid for its work. None: the node itself, by its peer id.
     #[must_use]
     pub fn operator(&self) -> Option<&str> {
-        self.node.offer.operator.as_deref()
+        self.0.node.operator()
     }
 
     /// Where it stands, in its operator's words. Empty: not told.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.node.offer.region
+        self.0.node.region()
     }
 
     /// Requests that it runs at a time.
     #[must_use]
     pub fn slots(&self) -> u32 {
-        self.node.offer.slots
+        self.0.slots
     }
 
-    /// How it does.
+    /// How busy it is.
     #[must_use]
     pub fn stats(&self) -> &NodeStats {
-        &self.node.stats
+        &self.0.stats
+    }
+
+    /// How it does with this model, as this gateway saw it.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// Whether a request should go to it at this time of the clock of
+    /// [`Directory::now_ms`](super::Directory::now_ms): it is there, takes requests, and is not resting after failures.
+    #[must_use]
+    pub fn is_healthy(&self, now_ms: u64) -> bool {
+        self.stats().is_open() && self.health().admits(now_ms)
     }
 
     /// The whole node.
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
-        &self.node
+        &self.0.node
+    }
+
+    /// A request goes there, and is counted until the visit is dropped. None where none may go there now: the node rests
+    /// after a failure, or another request is trying it.
+    #[must_use]
+    pub fn visit(&self) -> Option<Visit> {
+        let number = self.0.health.enter(clock::now_ms())?;
+        self.0.stats.begin();
+        Some(Visit { candidate: self.clone(), number })
+    }
+}
+
+/// A request at a node, until it is dropped.
+#[derive(Debug)]
+pub struct Visit {
+    candidate: Candidate,
+    /// By which the node's breaker knows it.
+    number: u32,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.candidate.0.stats.end();
+        self.candidate.0.health.leave(self.number);
     }
 }

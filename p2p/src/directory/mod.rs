@@ -1,16 +1,34 @@
 //! The gateway's live view of its nodes.
 //!
 //! Every request reads it, while nodes report their load several times a second. So it is split by how often things
-//! change: who is there and what it asks is an immutable [`Snapshot`], replaced as a whole when an advert, an arrival or
-//! a departure changes it; load and health are atomics that all snapshots share. A lock around one big map was rejected:
-//! each load report would stop every request.
+//! change: who is there and what it asks is an immutable [`Snapshot`], replaced when an advert, an arrival or a departure
+//! changes it; load and health are atomics that all snapshots share. A lock around one big map was rejected: each load
+//! report would stop every request.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `snapshot`, `cow_map`, `market` | the view of one moment, cheap to make anew because it shares what did not change |
+//! | `node`, `listing`, `candidate`, `intern` | a node and what it sells, small enough for a hundred thousand of them |
+//! | `books` | every session that stands for a node, of which one counts |
+//! | `stats` | how busy a node is, by its own word and this gateway's count |
+//! | `health`, `breaker`, `measure` | how it does with one model, as measured here |
+//! | `departed` | what is remembered of who left |
 
+mod books;
+mod breaker;
 mod candidate;
+mod cow_map;
+mod departed;
+mod health;
+mod intern;
+mod listing;
+mod market;
+mod measure;
+mod node;
 mod registration;
 mod snapshot;
 mod stats;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,10 +37,17 @@ use libp2p::PeerId;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-pub use candidate::{Candidate, Node};
-pub(crate) use registration::Registration;
+pub use breaker::Circuit;
+pub use candidate::{Candidate, Visit};
+pub use health::Health;
+pub use listing::Listing;
+pub use market::{Candidates, CandidatesIter};
+pub use node::Node;
+pub use registration::Registration;
 pub use snapshot::Snapshot;
 pub use stats::NodeStats;
+
+use books::{Books, Change, Session};
 
 use crate::clock;
 use crate::offer::Offer;
@@ -30,7 +55,7 @@ use crate::offer::Offer;
 /// The directory has as many nodes as it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway has no room for another node; it takes {0}")]
-pub(crate) struct DirectoryFull(usize);
+pub struct DirectoryFull(usize);
 
 /// Who is there, what it offers and how it does. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,24 +65,26 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     max_nodes: usize,
     snapshot: ArcSwap<Snapshot>,
-    /// Every session that stands for a node; see [`best`]. Serialises changes; readers never take it.
-    standing: Mutex<HashMap<PeerId, Vec<Arc<Node>>>>,
+    /// What makes the next snapshot. Readers never take it.
+    books: Mutex<Books>,
     version: watch::Sender<u64>,
     sessions: AtomicU64,
 }
 
 impl Directory {
-    pub(crate) fn new(max_nodes: usize) -> Self {
+    /// An empty directory that takes so many nodes. A gateway has one already; others are filled by hand.
+    #[must_use]
+    pub fn new(max_nodes: usize) -> Self {
         Self(Arc::new(Inner {
             max_nodes,
             snapshot: ArcSwap::default(),
-            standing: Mutex::default(),
+            books: Mutex::default(),
             version: watch::Sender::new(0),
             sessions: AtomicU64::new(0),
         }))
     }
 
-    /// The view of this moment. It does not change; the numbers in its nodes' [`NodeStats`] do.
+    /// The view of this moment. It does not change; the numbers in its nodes' [`NodeStats`] and [`Health`] do.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
@@ -76,79 +103,65 @@ impl Directory {
     }
 
     /// Takes a node in. It leaves when the registration is dropped.
-    pub(crate) fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
-        self.register_as(peer, offer, None)
+    ///
+    /// # Errors
+    /// Where there are as many nodes as the directory takes, and none of them is this peer.
+    #[expect(clippy::needless_pass_by_value, reason = "the offer has no further use")]
+    pub fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
+        self.enter(peer, &offer, None)
     }
 
     /// Takes a node in that is reached through another gateway. It counts while no session of its own is here.
     pub(crate) fn register_via(
         &self,
         peer: PeerId,
-        offer: Offer,
-        gateway: PeerId,
+        offer: &Offer,
+        gateway: &Arc<PeerId>,
     ) -> Result<Registration, DirectoryFull> {
-        self.register_as(peer, offer, Some(gateway))
+        self.enter(peer, offer, Some(Arc::clone(gateway)))
     }
 
-    fn register_as(&self, peer: PeerId, offer: Offer, via: Option<PeerId>) -> Result<Registration, DirectoryFull> {
-        let session = self.0.sessions.fetch_add(1, Ordering::Relaxed);
-        let node = Node::new(peer, session, Arc::new(offer), Arc::new(NodeStats::new()));
-        let node = Arc::new(node.reached_via(via));
-        {
-            let mut standing = self.0.standing.lock();
-            let snapshot = self.snapshot();
-            if snapshot.node(peer).is_none() && snapshot.len() >= self.0.max_nodes {
-                return Err(DirectoryFull(self.0.max_nodes));
-            }
-            let sessions = standing.entry(peer).or_default();
-            sessions.push(node.clone());
-            if best(sessions).is_some_and(|best| best.session() == session) {
-                self.publish(snapshot.with(node.clone()));
-            }
+    fn enter(&self, peer: PeerId, offer: &Offer, via: Option<Arc<PeerId>>) -> Result<Registration, DirectoryFull> {
+        let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
+        let stats = Arc::new(NodeStats::new());
+        let mut books = self.0.books.lock();
+        if books.next.node(peer).is_none() && books.next.len() >= self.0.max_nodes {
+            return Err(DirectoryFull(self.0.max_nodes));
         }
-        Ok(Registration::new(self.clone(), node))
+        let change = books.enter(Session { peer, number, via, stats: Arc::clone(&stats) }, offer);
+        self.publish(&mut books, change);
+        Ok(Registration::new(self.clone(), peer, number, stats))
     }
 
-    /// Puts a node in the place of an earlier one of the same session.
-    fn replace(&self, node: Arc<Node>) {
-        let mut standing = self.0.standing.lock();
-        let Some(sessions) = standing.get_mut(&node.peer_id()) else { return };
-        if let Some(place) = sessions.iter_mut().find(|other| other.session() == node.session()) {
-            *place = node.clone();
-        }
-        if best(sessions).is_some_and(|best| best.session() == node.session()) {
-            self.publish(self.snapshot().with(node));
-        }
+    /// Takes a newer offer of a session. False where it is what is known already.
+    fn update(&self, peer: PeerId, session: u64, offer: &Offer) -> bool {
+        let mut books = self.0.books.lock();
+        let change = books.amend(peer, session, offer);
+        self.publish(&mut books, change);
+        change != Change::None
     }
 
-    /// Ends a session. Where another stands for the same node, that one counts from now on.
+    /// Takes a session's node out of routing, which its numbers say already.
+    fn drain(&self, peer: PeerId, session: u64) {
+        let mut books = self.0.books.lock();
+        let change = books.drain(peer, session);
+        self.publish(&mut books, change);
+    }
+
+    /// Ends a session.
     fn remove(&self, peer: PeerId, session: u64) {
-        let mut standing = self.0.standing.lock();
-        let Some(sessions) = standing.get_mut(&peer) else { return };
-        sessions.retain(|node| node.session() != session);
-        let next = best(sessions).cloned();
-        if next.is_none() {
-            standing.remove(&peer);
-        }
-        let snapshot = self.snapshot();
-        if snapshot.node(peer).is_some_and(|current| current.session() == session) {
-            self.publish(match next {
-                Some(node) => snapshot.with(node),
-                None => snapshot.without(peer),
-            });
-        }
+        let mut books = self.0.books.lock();
+        let change = books.leave(peer, session);
+        self.publish(&mut books, change);
     }
 
-    fn publish(&self, snapshot: Snapshot) {
-        let version = snapshot.version();
-        self.0.snapshot.store(Arc::new(snapshot));
-        self.0.version.send_replace(version);
+    fn publish(&self, books: &mut Books, change: Change) {
+        if change == Change::Seen {
+            books.next.count_change();
+            self.0.snapshot.store(Arc::new(books.next.clone()));
+            self.0.version.send_replace(books.next.version());
+        }
     }
-}
-
-/// The session that counts: the node's own before what other gateways tell of it, the newest of either.
-fn best(sessions: &[Arc<Node>]) -> Option<&Arc<Node>> {
-    sessions.iter().max_by_key(|node| (node.via().is_none(), node.session()))
 }
 
 #[cfg(test)]
@@ -173,7 +186,7 @@ mod tests {
         drop(registration);
         assert!(directory.snapshot().is_empty());
         assert!(directory.snapshot().models().next().is_none());
-        assert!(!held.candidates("m")[0].stats().is_healthy(directory.now_ms()), "who left is not healthy");
+        assert!(!held.candidates("m")[0].is_healthy(directory.now_ms()), "who left is not healthy");
         assert!(before.is_empty(), "a snapshot must not change");
     }
 
@@ -187,7 +200,8 @@ mod tests {
         let mut two = offer("m", 9);
         two.models.extend(offer("n", 7).models);
         assert!(registration.update(two));
-        assert_eq!(peers_of(&directory, "m"), [other, peer]);
+        assert_eq!(peers_of(&directory, "m"), [peer, other]);
+        assert_eq!(directory.snapshot().candidates("m")[0].offer().ask.input, 9);
         assert_eq!(peers_of(&directory, "n"), [peer]);
         assert_eq!(directory.snapshot().candidates("n")[0].stats().occupied(), 1);
         assert!(registration.update(offer("n", 7)));
@@ -233,25 +247,78 @@ mod tests {
     #[test]
     fn a_nodes_own_session_wins_over_what_other_gateways_tell() {
         let directory = Directory::new(10);
-        let (peer, first, second) = (PeerId::random(), PeerId::random(), PeerId::random());
-        let seen = || directory.snapshot().node(peer).map(|node| (node.via(), node.offer().models[0].ask.input));
-        let mut told = directory.register_via(peer, offer("m", 1), first).unwrap();
-        assert_eq!(seen(), Some((Some(first), 1)));
+        let (peer, first, second) = (PeerId::random(), Arc::new(PeerId::random()), Arc::new(PeerId::random()));
+        let via = || directory.snapshot().node(peer).map(|node| node.via());
+        let input = || directory.snapshot().candidates("m").iter().map(|node| node.offer().ask.input).max();
+        let mut told = directory.register_via(peer, &offer("m", 1), &first).unwrap();
+        assert_eq!((via(), input()), (Some(Some(*first)), Some(1)));
         let own = directory.register(peer, offer("m", 2)).unwrap();
-        assert_eq!(seen(), Some((None, 2)));
-        let told_again = directory.register_via(peer, offer("m", 3), second).unwrap();
+        assert_eq!((via(), input()), (Some(None), Some(2)));
+        let told_again = directory.register_via(peer, &offer("m", 3), &second).unwrap();
         told.update(offer("m", 4));
-        told.drain();
-        assert_eq!(seen(), Some((None, 2)), "its own session is here");
+        assert_eq!((via(), input()), (Some(None), Some(2)), "its own session is here");
         assert_eq!(peers_of(&directory, "m"), [peer]);
         drop(own);
-        assert_eq!(seen(), Some((Some(second), 3)));
+        assert_eq!((via(), input()), (Some(Some(*second)), Some(3)));
         drop(told_again);
-        assert_eq!(seen(), Some((Some(first), 4)), "what was told meanwhile counts");
-        assert!(peers_of(&directory, "m").is_empty(), "it drains");
+        assert_eq!((via(), input()), (Some(Some(*first)), Some(4)), "what was told meanwhile counts");
+        let own = directory.register(peer, offer("m", 5)).unwrap();
+        told.drain();
+        assert_eq!((via(), input()), (Some(None), Some(5)));
+        drop(own);
+        assert_eq!((via(), input()), (Some(Some(*first)), None), "it drains");
         drop(told);
-        assert_eq!(seen(), None);
-        assert!(directory.0.standing.lock().is_empty());
+        assert_eq!(via(), None);
+        assert!(directory.0.books.lock().none_waits());
+    }
+
+    #[test]
+    fn a_record_stays_with_its_node_and_model() {
+        let directory = Directory::new(10);
+        let peer = PeerId::random();
+        let failures = |model: &str| directory.snapshot().candidates(model)[0].health().failures();
+        let mut first = directory.register(peer, offer("m", 5)).unwrap();
+        directory.snapshot().candidates("m")[0].health().failed();
+        let mut both = offer("m", 6);
+        both.models.extend(offer("n", 7).models);
+        first.update(both);
+        assert_eq!((failures("m"), failures("n")), (1, 0), "another price washes nothing away");
+        first.update(offer("n", 7));
+        first.update(offer("m", 5));
+        assert_eq!(failures("m"), 1, "nor does it to take the model out for a while");
+        drop(first);
+        let second = directory.register(peer, offer("m", 5)).unwrap();
+        assert_eq!(failures("m"), 1, "nor to leave and come back");
+        let third = directory.register(peer, offer("m", 5)).unwrap();
+        drop(second);
+        assert_eq!(failures("m"), 1, "nor to come twice");
+        drop(third);
+        let _stranger = directory.register(PeerId::random(), offer("m", 5)).unwrap();
+        assert_eq!(failures("m"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_request_at_a_time_visits_a_node_that_failed() {
+        let directory = Directory::new(10);
+        let _registration = directory.register(PeerId::random(), offer("m", 5)).unwrap();
+        let snapshot = directory.snapshot();
+        let candidate = &snapshot.candidates("m")[0];
+        let healthy = || candidate.is_healthy(directory.now_ms());
+        let both = (candidate.visit().unwrap(), candidate.visit().unwrap());
+        assert_eq!((candidate.health().visits(), candidate.stats().in_flight()), (2, 2));
+        candidate.health().failed();
+        drop(both);
+        assert!(!healthy() && candidate.visit().is_none());
+        tokio::time::advance(std::time::Duration::from_millis(501)).await;
+        assert!(healthy());
+        let probe = candidate.visit().unwrap();
+        assert!(!healthy() && candidate.visit().is_none(), "a second request went to a node on trial");
+        drop(probe);
+        let probe = candidate.visit().unwrap();
+        candidate.health().served();
+        assert!(healthy() && candidate.visit().is_some());
+        drop(probe);
+        assert_eq!((candidate.health().visits(), candidate.stats().in_flight()), (0, 0));
     }
 
     #[tokio::test]

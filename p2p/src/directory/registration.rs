@@ -2,46 +2,48 @@
 
 use std::sync::Arc;
 
-use super::{Directory, Node, NodeStats};
+use libp2p::PeerId;
+
+use super::{Directory, NodeStats};
 use crate::offer::Offer;
 
 /// The node is in the directory until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Registration {
+#[must_use = "the node leaves when it is dropped"]
+pub struct Registration {
     directory: Directory,
-    node: Arc<Node>,
+    peer: PeerId,
+    session: u64,
+    stats: Arc<NodeStats>,
 }
 
 impl Registration {
-    pub(super) fn new(directory: Directory, node: Arc<Node>) -> Self {
-        Self { directory, node }
+    pub(super) fn new(directory: Directory, peer: PeerId, session: u64, stats: Arc<NodeStats>) -> Self {
+        Self { directory, peer, session, stats }
     }
 
-    /// What is measured of the node.
-    pub(crate) fn stats(&self) -> &NodeStats {
-        self.node.stats()
+    /// How busy the node is.
+    #[must_use]
+    pub fn stats(&self) -> &NodeStats {
+        &self.stats
     }
 
     /// Takes a newer offer. False where it is what is known already.
-    pub(crate) fn update(&mut self, offer: Offer) -> bool {
-        if *self.node.offer() == offer {
-            return false;
-        }
-        self.node = Arc::new(self.node.with_offer(Arc::new(offer)));
-        self.directory.replace(self.node.clone());
-        true
+    #[expect(clippy::needless_pass_by_value, reason = "the offer has no further use")]
+    pub fn update(&mut self, offer: Offer) -> bool {
+        self.directory.update(self.peer, self.session, &offer)
     }
 
     /// Takes the node out of routing; it stays known.
-    pub(crate) fn drain(&mut self) {
-        self.node.stats().set_draining();
-        self.directory.replace(self.node.clone());
+    pub fn drain(&mut self) {
+        self.stats.set_draining();
+        self.directory.drain(self.peer, self.session);
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.node.stats().set_departed();
-        self.directory.remove(self.node.peer_id(), self.node.session());
+        self.stats.set_departed();
+        self.directory.remove(self.peer, self.session);
     }
 }

@@ -1,4 +1,4 @@
-//! How a node does, by its own word and by what the gateway sees.
+//! How busy a node is, by its own word and by what the gateway sees.
 //!
 //! Read for every choice and written from many tasks, so: atomics, each of which is true by itself. Nothing here needs
 //! two of them to be of the same moment.
@@ -7,11 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::clock;
 use crate::offer::Load;
-
-/// How long a node is left alone after its first failure, in milliseconds. Doubles with each further one in a row.
-const FIRST_REST_MS: u64 = 500;
-/// How long a node is left alone at most, in milliseconds.
-const LONGEST_REST_MS: u64 = 10_000;
 
 /// The numbers of one node.
 #[derive(Debug, Default)]
@@ -30,8 +25,6 @@ pub struct NodeStats {
     peak: AtomicU32,
     /// Requests that others have there, by the last report.
     foreign: AtomicU32,
-    failures: AtomicU32,
-    last_failure_ms: AtomicU64,
 }
 
 impl NodeStats {
@@ -98,36 +91,6 @@ impl NodeStats {
         let _ = self.in_flight.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1));
     }
 
-    /// The node failed a request. Requests that were on their way when it began to rest say nothing new: one incident
-    /// is one failure, however many requests it hit.
-    pub fn record_failure(&self) {
-        let now_ms = clock::now_ms();
-        if self.is_resting(now_ms) {
-            return;
-        }
-        self.failures.fetch_add(1, Relaxed);
-        self.last_failure_ms.store(now_ms, Relaxed);
-    }
-
-    /// The node served a request: earlier failures are forgiven.
-    pub fn record_success(&self) {
-        if self.failures.load(Relaxed) != 0 {
-            self.failures.store(0, Relaxed);
-        }
-    }
-
-    /// Failures since the last success.
-    #[must_use]
-    pub fn failures(&self) -> u32 {
-        self.failures.load(Relaxed)
-    }
-
-    /// When the node last failed, on the clock of [`Directory::now_ms`](super::Directory::now_ms). None: never.
-    #[must_use]
-    pub fn last_failure_ms(&self) -> Option<u64> {
-        Some(self.last_failure_ms.load(Relaxed)).filter(|time| *time != 0)
-    }
-
     /// When the node last said anything, on the clock of [`Directory::now_ms`](super::Directory::now_ms).
     #[must_use]
     pub fn last_seen_ms(&self) -> u64 {
@@ -146,20 +109,11 @@ impl NodeStats {
         self.draining.load(Relaxed)
     }
 
-    /// Whether requests should go to it at this time of the clock of
-    /// [`Directory::now_ms`](super::Directory::now_ms): it is there, takes requests, and is not resting after failures.
+    /// Whether it is there and takes requests. Whether it does well is another matter:
+    /// [`Candidate::is_healthy`](super::Candidate::is_healthy).
     #[must_use]
-    pub fn is_healthy(&self, now_ms: u64) -> bool {
-        if self.departed.load(Relaxed) || self.is_draining() {
-            return false;
-        }
-        !self.is_resting(now_ms)
-    }
-
-    fn is_resting(&self, now_ms: u64) -> bool {
-        let Some(doublings) = self.failures().checked_sub(1) else { return false };
-        let rest = (FIRST_REST_MS << doublings.min(16)).min(LONGEST_REST_MS);
-        now_ms.saturating_sub(self.last_failure_ms.load(Relaxed)) < rest
+    pub fn is_open(&self) -> bool {
+        !self.departed.load(Relaxed) && !self.is_draining()
     }
 
     pub(crate) fn seen(&self) {
@@ -181,49 +135,7 @@ impl NodeStats {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_node_rests_longer_with_each_failure() {
-        let stats = NodeStats::new();
-        assert!(stats.is_healthy(clock::now_ms()));
-        for (failures, rest_ms) in [(1, 500), (2, 1000), (3, 2000)] {
-            stats.record_failure();
-            assert_eq!(stats.failures(), failures);
-            tokio::time::advance(Duration::from_millis(rest_ms - 2)).await;
-            assert!(!stats.is_healthy(clock::now_ms()), "after {failures} failures");
-            tokio::time::advance(Duration::from_millis(3)).await;
-            assert!(stats.is_healthy(clock::now_ms()), "after {failures} failures");
-        }
-        stats.record_failure();
-        stats.record_success();
-        assert!(stats.is_healthy(clock::now_ms()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_rest_is_longer_than_ten_seconds() {
-        let stats = NodeStats::new();
-        for _ in 0..20 {
-            stats.record_failure();
-            tokio::time::advance(Duration::from_secs(11)).await;
-        }
-        stats.record_failure();
-        tokio::time::advance(Duration::from_secs(9)).await;
-        assert!(!stats.is_healthy(clock::now_ms()));
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(stats.is_healthy(clock::now_ms()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_incident_is_one_failure() {
-        let stats = NodeStats::new();
-        (0..8).for_each(|_| stats.record_failure());
-        assert_eq!(stats.failures(), 1);
-        tokio::time::advance(Duration::from_millis(501)).await;
-        assert!(stats.is_healthy(clock::now_ms()));
-    }
 
     #[test]
     fn a_request_that_a_report_counts_is_not_counted_twice_nor_after_its_end() {

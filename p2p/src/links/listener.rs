@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use libp2p::PeerId;
 use prost::Message;
@@ -48,7 +49,7 @@ struct Told {
 
 /// One session.
 pub(super) struct Listener<'a, S> {
-    gateway: PeerId,
+    gateway: Arc<PeerId>,
     reader: FrameReader<ReadHalf<S>>,
     writer: WriteHalf<S>,
     directory: &'a Directory,
@@ -62,7 +63,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Listener<'a, S> {
     pub(super) fn new(gateway: PeerId, stream: S, directory: &'a Directory, rules: &'a Rules, linked: Linked) -> Self {
         let (reader, writer) = split(stream);
         let (reader, nodes) = (FrameReader::new(reader), HashMap::new());
-        Self { gateway, reader, writer, directory, rules, linked, pace: Pace::new(), nodes }
+        Self { gateway: Arc::new(gateway), reader, writer, directory, rules, linked, pace: Pace::new(), nodes }
     }
 
     /// Listens until the link is over. What was only known through it is out of the directory when this returns.
@@ -174,7 +175,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Listener<'a, S> {
             Some(registration) => {
                 registration.update(told.offer.clone());
             }
-            None => match self.directory.register_via(peer, told.offer.clone(), self.gateway) {
+            None => match self.directory.register_via(peer, &told.offer, &self.gateway) {
                 Ok(registration) => told.registration = Some(registration),
                 Err(full) => warn!(gateway = %self.gateway, node = %peer, %full, "no room for another gateway's node"),
             },

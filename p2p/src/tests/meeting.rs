@@ -77,7 +77,8 @@ async fn load_reaches_the_directory_without_a_new_snapshot() {
     until_routable(&gateway, node.peer.peer_id()).await;
     let snapshot = gateway.directory().snapshot();
     node.load.send_replace(Load { running: 3, waiting: 1, free_slots: 0, ttft_ms: 9, tokens_per_second_milli: 5 });
-    let stats = snapshot.candidates("m")[0].stats();
+    let candidates = snapshot.candidates("m");
+    let stats = candidates[0].stats();
     let arrived = async {
         while stats.occupied() != 4 {
             tokio::task::yield_now().await;

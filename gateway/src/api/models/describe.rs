@@ -8,7 +8,7 @@ use peerway_p2p::Candidate;
 use super::pricing::pricing;
 use crate::Gateway;
 use crate::catalog::CatalogModel;
-use crate::route::{Need, rank};
+use crate::route::{asking_price, expected_cost};
 
 /// What every node that answers conversations follows.
 const USUAL: [&str; 8] = [
@@ -21,6 +21,8 @@ const USUAL: [&str; 8] = [
     "temperature",
     "top_p",
 ];
+/// A request by which nodes are compared: as many tokens of prompt as of answer.
+pub(super) const TYPICAL: u64 = 1000;
 /// A node's capability that marks a model which makes vectors and nothing else.
 const EMBEDDINGS: &str = "embeddings";
 /// Parameters that come with another.
@@ -33,8 +35,11 @@ pub(super) fn model(gateway: &Gateway, model: &CatalogModel) -> Model {
     let snapshot = gateway.peers.directory().snapshot();
     let candidates = snapshot.candidates(&model.card.id);
     let now_ms = gateway.peers.directory().now_ms();
-    let need = Need { prompt: 1000, completion: 1000, requirements: &[], price_cap: model.price_cap, now_ms };
-    let cheapest = rank(candidates, &need, &[]).ok().and_then(|picks| picks.into_iter().next());
+    let is_sold = |candidate: &&Candidate| {
+        candidate.is_healthy(now_ms) && model.price_cap.is_none_or(|cap| asking_price(candidate).within(&cap))
+    };
+    let prices = candidates.iter().filter(is_sold).map(asking_price);
+    let cheapest = prices.min_by_key(|price| expected_cost(price, TYPICAL, 0, TYPICAL));
     let capabilities = candidates.iter().flat_map(capabilities).collect();
     Model {
         id: model.card.id.clone(),
@@ -44,16 +49,16 @@ pub(super) fn model(gateway: &Gateway, model: &CatalogModel) -> Model {
         name: Some(model.card.id.clone()),
         context_length: model.card.context_length,
         architecture: Some(architecture(&capabilities)),
-        pricing: cheapest.map(|pick| pricing(&pick.price, gateway.fee)),
+        pricing: cheapest.map(|price| pricing(&price, gateway.fee)),
         supported_parameters: parameters(&capabilities),
-        nodes: candidates.iter().filter(|candidate| candidate.stats().is_healthy(now_ms)).count(),
+        nodes: candidates.iter().filter(|candidate| candidate.is_healthy(now_ms)).count(),
         metering: model.metering(),
     }
 }
 
 /// What a node can do beyond what every node does.
 pub(super) fn capabilities(candidate: &Candidate) -> impl Iterator<Item = &str> {
-    candidate.offer().capabilities.iter().map(String::as_str)
+    candidate.offer().capabilities.iter().map(|name| &**name)
 }
 
 /// What a model of these capabilities reads and writes.

@@ -1,0 +1,189 @@
+//! What the next snapshot is made from: every session that stands for a node, and what is remembered of who left.
+//!
+//! A node may be told of more than once: it reconnects before its old connection is known to be dead, or it is connected
+//! here and to other gateways too. One of its sessions counts, and the others wait for that one to end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use libp2p::PeerId;
+
+use super::departed::Departed;
+use super::intern::Interner;
+use super::snapshot::{Entry, Snapshot};
+use super::{Candidate, Listing, Node, NodeStats};
+use crate::offer::Offer;
+
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    /// As published last, but for the change that is being made.
+    pub(super) next: Snapshot,
+    interner: Interner,
+    departed: Departed,
+    /// Sessions of nodes for which another one counts.
+    waiting: HashMap<PeerId, Vec<Entry>>,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The next snapshot differs.
+    Seen,
+    /// It is of a session that waits.
+    Unseen,
+    /// Nothing is new.
+    None,
+}
+
+/// A session that begins.
+pub(super) struct Session {
+    pub(super) peer: PeerId,
+    pub(super) number: u64,
+    pub(super) via: Option<Arc<PeerId>>,
+    pub(super) stats: Arc<NodeStats>,
+}
+
+impl Books {
+    /// Takes a session in.
+    pub(super) fn enter(&mut self, session: Session, offer: &Offer) -> Change {
+        let Session { peer, number, via, stats } = session;
+        let node = Arc::new(Node::new(peer, number, via, offer, stats, &mut self.interner));
+        let entry = self.entry(node, offer);
+        let Some(current) = self.next.entry(peer).cloned() else {
+            self.next.put(entry);
+            return Change::Seen;
+        };
+        if counts_before(&current, &entry) {
+            self.waiting.entry(peer).or_default().push(entry);
+            return Change::Unseen;
+        }
+        self.remember(&current, &entry);
+        self.waiting.entry(peer).or_default().push(current);
+        self.next.put(entry);
+        Change::Seen
+    }
+
+    /// Takes a newer offer of a session.
+    pub(super) fn amend(&mut self, peer: PeerId, number: u64, offer: &Offer) -> Change {
+        let Some((before, is_waiting)) = self.find(peer, number) else { return Change::None };
+        let same_node = before.node().is(offer);
+        let same_models = before.seats().len() == offer.models.len()
+            && before.seats().iter().zip(&offer.models).all(|(seat, model)| seat.offer().is(model));
+        if same_node && same_models {
+            return Change::None;
+        }
+        let node = if same_node {
+            Arc::clone(before.node())
+        } else {
+            Arc::new(before.node().offering(offer, &mut self.interner))
+        };
+        let entry = self.entry(node, offer);
+        self.remember(&before, &entry);
+        if is_waiting {
+            let sessions = self.waiting.get_mut(&peer).into_iter().flatten();
+            sessions.filter(|other| other.node().session() == number).for_each(|place| *place = entry.clone());
+            return Change::Unseen;
+        }
+        self.next.put(entry);
+        Change::Seen
+    }
+
+    /// Takes a session's node out of routing, which its numbers say already.
+    pub(super) fn drain(&mut self, peer: PeerId, number: u64) -> Change {
+        match self.find(peer, number) {
+            Some((entry, false)) => {
+                self.next.put(entry);
+                Change::Seen
+            }
+            Some((_, true)) => Change::Unseen,
+            None => Change::None,
+        }
+    }
+
+    /// Ends a session. Where another stands for the same node, that one counts from now on.
+    pub(super) fn leave(&mut self, peer: PeerId, number: u64) -> Change {
+        match self.find(peer, number) {
+            None => Change::None,
+            Some((_, true)) => {
+                self.stop_waiting(peer, number);
+                Change::Unseen
+            }
+            Some((entry, false)) => {
+                let waiting = self.waiting.get(&peer).into_iter().flatten();
+                match waiting.max_by_key(|other| precedence(other)).cloned() {
+                    Some(heir) => {
+                        self.stop_waiting(peer, heir.node().session());
+                        self.remember(&entry, &heir);
+                        self.next.put(heir);
+                    }
+                    None => {
+                        self.next.remove(peer);
+                        self.remember_all(&entry, &[]);
+                    }
+                }
+                Change::Seen
+            }
+        }
+    }
+
+    fn stop_waiting(&mut self, peer: PeerId, number: u64) {
+        if let Some(sessions) = self.waiting.get_mut(&peer) {
+            sessions.retain(|other| other.node().session() != number);
+            if sessions.is_empty() {
+                self.waiting.remove(&peer);
+            }
+        }
+    }
+
+    /// A session, and whether it waits.
+    fn find(&self, peer: PeerId, number: u64) -> Option<(Entry, bool)> {
+        let is_it = |entry: &&Entry| entry.node().session() == number;
+        if let Some(entry) = self.next.entry(peer).filter(is_it) {
+            return Some((entry.clone(), false));
+        }
+        self.waiting.get(&peer)?.iter().find(is_it).map(|entry| (entry.clone(), true))
+    }
+
+    /// A node with what it offers. Records are kept by peer and model, whatever the session.
+    fn entry(&mut self, node: Arc<Node>, offer: &Offer) -> Entry {
+        let peer = node.peer_id();
+        let mut seats = Vec::with_capacity(offer.models.len());
+        for model in &offer.models {
+            let current = self.next.entry(peer).into_iter().chain(self.waiting.get(&peer).into_iter().flatten());
+            let seat = current.flat_map(|entry| entry.seats()).find(|seat| *seat.offer().id == *model.id);
+            let health = seat.map(|seat| Arc::clone(seat.shared_health()));
+            let health = health.or_else(|| self.departed.take(peer, &model.id)).unwrap_or_default();
+            seats.push(Candidate::new(&node, Listing::of(model, &mut self.interner), health));
+        }
+        Entry::new(node, seats)
+    }
+
+    fn remember(&mut self, before: &Entry, after: &Entry) {
+        self.remember_all(before, after.seats());
+    }
+
+    /// Remembers the records of models that are not among those that are still served.
+    fn remember_all(&mut self, entry: &Entry, still: &[Candidate]) {
+        for seat in entry.seats() {
+            let model = &seat.offer().id;
+            if !still.iter().any(|other| other.offer().id == *model) {
+                self.departed.keep(entry.node().peer_id(), model, seat.shared_health());
+            }
+        }
+    }
+
+    /// Whether no session waits.
+    #[cfg(test)]
+    pub(super) fn none_waits(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// A node's own connection counts before what other gateways tell, and of two alike the newer.
+fn precedence(entry: &Entry) -> (bool, u64) {
+    (entry.node().via().is_none(), entry.node().session())
+}
+
+fn counts_before(entry: &Entry, other: &Entry) -> bool {
+    precedence(entry) > precedence(other)
+}

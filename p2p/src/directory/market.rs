@@ -1,0 +1,197 @@
+//! Who serves one model.
+//!
+//! A list in chunks, ordered by session: a newcomer goes to the end, who changes its offer keeps its place, and a change
+//! copies one chunk and the list of chunks. One flat list was tried; with a thousand sellers each change of a price copied
+//! a thousand pointers and touched as many counters.
+
+use std::ops::Index;
+use std::slice;
+use std::sync::Arc;
+
+use super::Candidate;
+use super::cow_map::Keyed;
+
+/// Candidates of a chunk, at most.
+const CHUNK: usize = 64;
+
+type Chunk = Arc<Vec<Candidate>>;
+
+/// The sellers of one model.
+#[derive(Debug, Clone)]
+pub(super) struct Market {
+    model: Arc<str>,
+    len: usize,
+    /// None of them empty.
+    chunks: Vec<Chunk>,
+}
+
+impl Keyed for Arc<Market> {
+    type Key = str;
+
+    fn key(&self) -> &str {
+        &self.model
+    }
+}
+
+impl Market {
+    pub(super) fn new(model: Arc<str>) -> Self {
+        Self { model, len: 0, chunks: Vec::new() }
+    }
+
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts a candidate in the place of any other of its session.
+    pub(super) fn put(&mut self, candidate: Candidate) {
+        let session = candidate.session();
+        let Some(place) = self.chunk_of(session) else {
+            self.chunks.push(Arc::new(vec![candidate]));
+            self.len += 1;
+            return;
+        };
+        let chunk = Arc::make_mut(&mut self.chunks[place]);
+        match chunk.binary_search_by_key(&session, Candidate::session) {
+            Ok(known) => {
+                chunk[known] = candidate;
+                return;
+            }
+            Err(gap) => chunk.insert(gap, candidate),
+        }
+        self.len += 1;
+        if chunk.len() > CHUNK {
+            // At the end everybody arrives: a chunk that is left full there wastes nothing.
+            let at = if place + 1 == self.chunks.len() { CHUNK } else { CHUNK / 2 };
+            let rest = Arc::make_mut(&mut self.chunks[place]).split_off(at);
+            self.chunks.insert(place + 1, Arc::new(rest));
+        }
+    }
+
+    pub(super) fn remove(&mut self, session: u64) {
+        let Some(place) = self.chunk_of(session) else { return };
+        let Ok(known) = self.chunks[place].binary_search_by_key(&session, Candidate::session) else { return };
+        Arc::make_mut(&mut self.chunks[place]).remove(known);
+        self.len -= 1;
+        self.join(place);
+    }
+
+    /// The only chunk in which this session can be.
+    fn chunk_of(&self, session: u64) -> Option<usize> {
+        let begins_after = |chunk: &Chunk| chunk.first().is_some_and(|first| first.session() <= session);
+        let after = self.chunks.partition_point(begins_after);
+        if self.chunks.is_empty() { None } else { Some(after.saturating_sub(1)) }
+    }
+
+    /// Joins a chunk that has become small to the one before it, so that there are never many of them.
+    fn join(&mut self, place: usize) {
+        let small = self.chunks[place].len();
+        if small == 0 {
+            self.chunks.remove(place);
+        } else if let Some(before) = place.checked_sub(1)
+            && small + self.chunks[before].len() <= CHUNK / 2
+        {
+            let joined = self.chunks.remove(place);
+            Arc::make_mut(&mut self.chunks[before]).extend(joined.iter().cloned());
+        }
+    }
+}
+
+/// The sellers of a model at one moment, in no meaningful order.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidates<'a>(&'a [Chunk]);
+
+/// See [`Candidates::iter`].
+pub type CandidatesIter<'a> =
+    std::iter::FlatMap<slice::Iter<'a, Chunk>, slice::Iter<'a, Candidate>, fn(&'a Chunk) -> slice::Iter<'a, Candidate>>;
+
+impl<'a> Candidates<'a> {
+    pub(super) fn of(market: Option<&'a Arc<Market>>) -> Self {
+        Self(market.map_or(&[], |market| &market.chunks))
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> CandidatesIter<'a> {
+        self.0.iter().flat_map(|chunk| chunk.iter())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for Candidates<'a> {
+    type Item = &'a Candidate;
+    type IntoIter = CandidatesIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Index<usize> for Candidates<'_> {
+    type Output = Candidate;
+
+    /// # Panics
+    /// Where there are not so many, as slices do.
+    fn index(&self, place: usize) -> &Candidate {
+        self.iter().nth(place).expect("a place past the last candidate was asked for")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use libp2p::PeerId;
+
+    use super::*;
+    use crate::offer::tests::offer;
+
+    fn sessions(market: &Market) -> Vec<u64> {
+        Candidates(&market.chunks).iter().map(Candidate::session).collect()
+    }
+
+    #[test]
+    fn sellers_come_and_go_and_none_is_lost() {
+        let any = Candidate::detached(PeerId::random(), offer("m", 5), "m").unwrap();
+        let (mut market, mut oracle) = (Market::new("m".into()), BTreeSet::new());
+        for step in 0..5000_u64 {
+            let session = if step < 500 { step } else { step.wrapping_mul(2_654_435_761) % 700 };
+            if step > 500 && step % 2 == 0 {
+                market.remove(session);
+                oracle.remove(&session);
+            } else {
+                market.put(any.in_session(session));
+                oracle.insert(session);
+            }
+            assert_eq!(market.len, oracle.len());
+        }
+        assert_eq!(sessions(&market), oracle.iter().copied().collect::<Vec<_>>());
+        assert!(market.chunks.iter().all(|chunk| !chunk.is_empty() && chunk.len() <= CHUNK));
+        assert!(market.chunks.len() <= 4 * oracle.len().div_ceil(CHUNK), "{} chunks", market.chunks.len());
+        oracle.iter().for_each(|session| market.remove(*session));
+        assert!(market.is_empty() && market.chunks.is_empty());
+    }
+
+    #[test]
+    fn a_copy_keeps_what_it_had() {
+        let any = Candidate::detached(PeerId::random(), offer("m", 5), "m").unwrap();
+        let mut market = Market::new("m".into());
+        (0..100).for_each(|session| market.put(any.in_session(session)));
+        let copy = market.clone();
+        (0..100).step_by(2).for_each(|session| market.remove(session));
+        assert_eq!((sessions(&copy).len(), sessions(&market).len()), (100, 50));
+    }
+}
