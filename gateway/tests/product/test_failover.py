@@ -9,7 +9,7 @@ import pytest
 from harness import wait_until
 from harness.asking import body, events, post, stream
 
-CHEAP, DEAR = "1000", "2000"
+CHEAP, DEAR = "500", "800"
 WORDS = 20
 ASK = f"[[tokens={WORDS}]]"
 GRANTED = 10 * 10**9
