@@ -17,11 +17,19 @@ all := --release --workspace --locked
 benches = $(addprefix --bench ,$(basename $(notdir $(wildcard */benches/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard */benches/*/main.rs))))
 examples = $(addprefix --example ,$(basename $(notdir $(wildcard */examples/*.rs))))
+# What the tests of the whole are given, and what runs them.
+product = PEERWAY_BIN=$(target)/release/peerway \
+	PEERWAY_NODE_BIN=$(target)/release/peerway-node \
+	PEERWAY_SCRIPTED_NODE_BIN=$(target)/scripted/peerway-node \
+	PEERWAY_ASYNC_OPENAI=$(target)/release/examples/async_openai \
+	PEERWAY_DEMO_MODEL=$(model) \
+	PEERWAY_NODE_MODULES="$$(.ci/npm)" \
+	"$$(.ci/venv)"/bin/python -m pytest
 # Read when used: the compiler may be missing until .ci/needs has said so.
 target = $(shell .ci/target-dir)
 
-.PHONY: help up down status test bench fmt fmt-check lint rooms policy unit product build binaries model needs test-needs \
-	clean purge
+.PHONY: help up down status test bench fmt fmt-check lint rooms policy unit product chaos build binaries model needs \
+	test-needs clean purge
 
 help: ## list what make can do
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 10
@@ -70,13 +78,10 @@ unit: needs model ## run the tests of the rooms
 
 product: test-needs binaries model ## run the tests of the whole, as a user meets it
 	@echo "== tests of the whole"
-	@PEERWAY_BIN=$(target)/release/peerway \
-		PEERWAY_NODE_BIN=$(target)/release/peerway-node \
-		PEERWAY_SCRIPTED_NODE_BIN=$(target)/scripted/peerway-node \
-		PEERWAY_ASYNC_OPENAI=$(target)/release/examples/async_openai \
-		PEERWAY_DEMO_MODEL=$(model) \
-		PEERWAY_NODE_MODULES="$$(.ci/npm)" \
-		"$$(.ci/venv)"/bin/python -m pytest gateway/tests/product
+	@$(product) gateway/tests/product
+
+chaos: test-needs binaries model ## kill, cut off and move the hosts of a network for minutes, and print what callers notice
+	@PEERWAY_CHAOS=long $(product) gateway/tests/product/test_chaos.py
 
 build: needs ## build the released binaries
 	@.ci/cargo build $(all)

@@ -87,8 +87,13 @@ pub struct ModelFiles {
 #[derive(Debug)]
 pub struct Catalog {
     folder: PathBuf,
+    /// As the folder was just before it was loaded: what changes while a gateway starts is a change too.
+    loaded: Fingerprint,
     models: ArcSwap<HashMap<String, Arc<CatalogModel>>>,
 }
+
+/// The cards that there are, and when each was written.
+type Fingerprint = Vec<(PathBuf, Option<SystemTime>)>;
 
 impl Catalog {
     /// Loads the folder, which is made where it is missing.
@@ -97,8 +102,9 @@ impl Catalog {
     /// `CatalogError` naming the file that is wrong.
     pub fn open(folder: PathBuf) -> Result<Self, CatalogError> {
         fs::create_dir_all(&folder).map_err(|source| CatalogError::Io { path: folder.clone(), source })?;
+        let loaded = fingerprint(&folder);
         let models = by_id(load_models(&folder)?);
-        Ok(Self { folder, models: ArcSwap::from_pointee(models) })
+        Ok(Self { folder, loaded, models: ArcSwap::from_pointee(models) })
     }
 
     /// The model that callers name so. None: it is not sold here.
@@ -117,7 +123,7 @@ impl Catalog {
 
     /// Looks for changes until the task is dropped. A folder that has become wrong is logged; what was sold stays.
     pub async fn follow_changes(&self) {
-        let mut seen = fingerprint(&self.folder);
+        let mut seen = self.loaded.clone();
         let mut ticks = tokio::time::interval(RELOAD_EVERY);
         loop {
             ticks.tick().await;
@@ -228,7 +234,7 @@ fn model_folders(folder: &Path) -> Result<Vec<PathBuf>, CatalogError> {
 }
 
 /// Changes when a card does; a card is the last file written.
-fn fingerprint(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+fn fingerprint(folder: &Path) -> Fingerprint {
     let mut cards: Vec<_> = model_folders(folder).unwrap_or_default();
     cards.sort();
     let modified = |path: &PathBuf| fs::metadata(path.join(CARD)).and_then(|card| card.modified()).ok();

@@ -1,6 +1,7 @@
 """A gateway, its command line, and accounts on it."""
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import httpx
 import openai
 
+from .net import Host
 from .process import Service, free_port, wait_until
 
 
@@ -55,22 +57,34 @@ class Account:
 class Gateway:
     """A gateway in a folder of its own. Started again it listens on the same ports."""
 
-    def __init__(self, binary: str, folder: Path, *flags: str):
+    def __init__(self, binary: str, folder: Path, *flags: str, host: Host | None = None):
         self.binary = binary
         self.data = folder / "gateway"
         self.port, self.p2p_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.address = f"/ip4/127.0.0.1/tcp/{self.p2p_port}"
-        self.service = Service("gateway", [
-            binary, "--data-dir", str(self.data), "serve", "--listen", f"127.0.0.1:{self.port}",
-            "--p2p-listen", self.address, "--p2p-listen", f"/ip4/127.0.0.1/udp/{self.p2p_port}/quic-v1",
+        self.service = Service("gateway", [], folder)
+        self.settle(host, *flags)
+
+    def settle(self, host: Host | None, *flags: str) -> None:
+        """Takes its place on a host of a network, or on this machine; to be done while it does not run."""
+        ip = host.ip if host else "127.0.0.1"
+        self.url = f"http://{ip}:{self.port}"
+        self.address = f"/ip4/{ip}/tcp/{self.p2p_port}"
+        command = [
+            self.binary, "--data-dir", str(self.data), "serve", "--listen", f"{ip}:{self.port}",
+            "--p2p-listen", self.address, "--p2p-listen", f"/ip4/{ip}/udp/{self.p2p_port}/quic-v1",
             "--mdns", "false", *flags,
-        ], folder)
+        ]
+        self.service.command = host.inside(command) if host else command
 
     def start(self) -> "Gateway":
         self.service.start()
         self.service.wait_until("is healthy", self.is_healthy)
         return self
+
+    @property
+    def peer_id(self) -> str:
+        """Who it is to other peers; known once it has run."""
+        return re.findall(r"gateway is up.* peer=(\w+)", self.service.log.read_text())[-1]
 
     def restart(self) -> None:
         self.service.clean_up()
@@ -105,7 +119,14 @@ class Gateway:
         return Account(self, account, key["secret"], key["id"])
 
     def sell(self, model: str, gguf: str, *flags: str) -> None:
+        """Puts a model on sale; a gateway that runs has noticed when this returns."""
+        reloads = self._reloads()
         self.cli("model", "add", model, "--gguf", gguf, *flags)
+        if self.service.is_running():
+            self.service.wait_until("notices the model", lambda: self._reloads() > reloads)
+
+    def _reloads(self) -> int:
+        return self.service.log.read_text().count("catalog reloaded") if self.service.log.exists() else 0
 
     def nodes(self) -> list[dict]:
         return self.cli("node", "list")

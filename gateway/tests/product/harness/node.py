@@ -6,21 +6,23 @@ from pathlib import Path
 import httpx
 
 from .gateway import Gateway
+from .net import Host
 from .process import Service, free_port, wait_until
 
 
 class Node:
     """A node in a folder of its own. Started again it has the same identity."""
 
-    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str):
+    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str, host: Host | None = None):
         self.gateway = gateway
         self.data = folder / name
         self._peer_id: str | None = None
         self.status_file = folder / f"{name}.status.json"
-        self.service = Service(name, [
+        command = [
             binary, "--data-dir", str(self.data), "--gateway", gateway.address,
             "--status-file", str(self.status_file), *flags,
-        ], folder)
+        ]
+        self.service = Service(name, host.inside(command) if host else command, folder)
 
     def start(self) -> "Node":
         self.launch()
@@ -55,11 +57,13 @@ class Node:
 class ScriptedNode(Node):
     """A node whose engine does as the messages say, and counts what it did."""
 
-    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str, model: str = "scripted"):
+    def __init__(self, binary: str, folder: Path, name: str, gateway: Gateway, *flags: str, model: str = "scripted",
+                 host: Host | None = None):
+        # On a host of a network nobody can ask for the counters.
         self.counters_url = f"http://127.0.0.1:{free_port()}/"
         super().__init__(
             binary, folder, name, gateway, "--engine", "scripted", "--model-id", model,
-            "--script-counters", self.counters_url.removeprefix("http://").rstrip("/"), *flags,
+            "--script-counters", self.counters_url.removeprefix("http://").rstrip("/"), *flags, host=host,
         )
 
     def counters(self) -> dict[str, int]:

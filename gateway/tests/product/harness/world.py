@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .gateway import Gateway
+from .net import Host
 from .node import Node, ScriptedNode
 
 REAL_MODEL = "smollm2-135m-instruct"
@@ -36,24 +37,27 @@ class World:
         self.gateways: list[Gateway] = []
         self.nodes: list[Node] = []
 
-    def gateway(self, *flags: str) -> Gateway:
+    def gateway(self, *flags: str, host: Host | None = None) -> Gateway:
         """A running gateway that sells the real and the scripted model."""
-        made = Gateway(self.binaries["gateway"], self.folder / f"g{len(self.gateways)}", *flags)
+        made = Gateway(self.binaries["gateway"], self.folder / f"g{len(self.gateways)}", *flags, host=host)
         self.gateways.append(made)
         for model in (REAL_MODEL, "scripted"):
             made.sell(model, self.gguf)
         return made.start()
 
-    def mistral(self, name: str, gateway: Gateway, *flags: str) -> Node:
+    def mistral(self, name: str, gateway: Gateway, *flags: str, host: Host | None = None) -> Node:
         """A node with the real engine and the demo model, launched."""
-        made = Node(self.binaries["node"], self.folder, name, gateway, "--model", self.gguf, "--model-id", REAL_MODEL, *flags)
+        flags = ("--model", self.gguf, "--model-id", REAL_MODEL, *flags)
+        made = Node(self.binaries["node"], self.folder, name, gateway, *flags, host=host)
         self.nodes.append(made)
         made.launch()
         return made
 
-    def scripted(self, name: str, gateway: Gateway, *flags: str, model: str = "scripted") -> ScriptedNode:
+    def scripted(
+        self, name: str, gateway: Gateway, *flags: str, model: str = "scripted", host: Host | None = None,
+    ) -> ScriptedNode:
         """A node with the scripted engine, serving."""
-        made = ScriptedNode(self.binaries["scripted"], self.folder, name, gateway, *flags, model=model)
+        made = ScriptedNode(self.binaries["scripted"], self.folder, name, gateway, *flags, model=model, host=host)
         self.nodes.append(made)
         made.start()
         return made
