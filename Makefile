@@ -18,13 +18,13 @@ benches = $(addprefix --bench ,$(basename $(notdir $(wildcard */benches/*.rs))) 
 	$(notdir $(patsubst %/main.rs,%,$(wildcard */benches/*/main.rs))))
 examples = $(addprefix --example ,$(basename $(notdir $(wildcard */examples/*.rs))))
 # What the tests of the whole are given, and what runs them.
-product = PEERWAY_BIN=$(target)/release/peerway \
+given = PEERWAY_BIN=$(target)/release/peerway \
 	PEERWAY_NODE_BIN=$(target)/release/peerway-node \
 	PEERWAY_SCRIPTED_NODE_BIN=$(target)/scripted/peerway-node \
 	PEERWAY_ASYNC_OPENAI=$(target)/release/examples/async_openai \
 	PEERWAY_DEMO_MODEL=$(model) \
-	PEERWAY_NODE_MODULES="$$(.ci/npm)" \
-	"$$(.ci/venv)"/bin/python -m pytest
+	PEERWAY_NODE_MODULES="$$(.ci/npm)"
+product = $(given) "$$(.ci/venv)"/bin/python -m pytest
 # Read when used: the compiler may be missing until .ci/needs has said so.
 target = $(shell .ci/target-dir)
 
@@ -45,9 +45,9 @@ status: ## show the demo's processes, nodes, models, prices and balance
 
 test: fmt-check rooms policy lint unit product ## check everything, from nothing
 
-bench: needs model ## run the benchmarks and print what they measure
-	@.ci/cargo build $(all)
+bench: test-needs binaries model ## run the benchmarks and print what they measure
 	@PEERWAY_DEMO_MODEL=$(model) .ci/cargo bench --profile release --workspace --locked $(benches)
+	@$(given) "$$(.ci/venv)"/bin/python gateway/benches/slow_readers.py
 
 fmt: needs ## format the code
 	@cargo fmt --all
