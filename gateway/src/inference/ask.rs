@@ -6,7 +6,7 @@ use peerway_openapi::chat::{
     ChatRequest, ContentPart, ReasoningEffort, ResponseFormat, StreamOptions, ToolChoice, ToolMode,
 };
 use peerway_openapi::completions::{CompletionRequest, Prompt};
-use peerway_openapi::relay::ForNode;
+use peerway_openapi::relay::{Delivered, ForNode};
 use peerway_openapi::routing::ProviderPreferences;
 
 use crate::catalog::CatalogModel;
@@ -166,6 +166,19 @@ impl Work {
         }
         .map(Bytes::from)
     }
+}
+
+/// A request as a node got it, to be gone on with from what another delivered.
+///
+/// # Errors
+/// Where it cannot be read and written as JSON, which is a fault of ours.
+pub(super) fn resuming(form: Form, sent: &[u8], delivered: Delivered) -> Result<Bytes, serde_json::Error> {
+    let peerway = Some(ForNode { token_ids: true, resume: Some(delivered) });
+    match form {
+        Form::Chat => serde_json::to_vec(&ChatRequest { peerway, ..serde_json::from_slice(sent)? }),
+        Form::Completion => serde_json::to_vec(&CompletionRequest { peerway, ..serde_json::from_slice(sent)? }),
+    }
+    .map(Bytes::from)
 }
 
 /// Tokens of a conversation.

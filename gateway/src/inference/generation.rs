@@ -24,7 +24,7 @@ use crate::meter::{AnswerCount, Delivery, MeteredAnswer, Name, Step, Successor};
 #[derive(Debug)]
 pub struct Generation {
     caller: Caller,
-    ask: Arc<Ask>,
+    ask: Ask,
     /// As its present model's nodes are asked.
     prepared: Prepared,
     /// Models to fall back on.
@@ -55,7 +55,7 @@ impl Generation {
         let prepared = prepare(&caller, &ask, &mut plan).await?;
         let gateway_time = caller.came.elapsed();
         metrics::histogram!("peerway_gateway_seconds").record(gateway_time);
-        Ok(Self { caller, ask: Arc::new(ask), prepared, plan, gateway_time })
+        Ok(Self { caller, ask, prepared, plan, gateway_time })
     }
 
     /// Turns to the next model of the caller's list that can be asked.
@@ -122,7 +122,6 @@ impl Generation {
         let (begun, bill, lesson) = (Successor { answer, seller }, bill.take(), Arc::clone(lesson));
         let twins = Twins::new(Sought {
             gateway: Arc::clone(gateway),
-            ask: Arc::clone(&self.ask),
             model: Arc::clone(model),
             asking: asking.clone(),
             requirements: Arc::clone(&self.prepared.requirements),

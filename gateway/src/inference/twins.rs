@@ -9,11 +9,11 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use peerway_openapi::relay::ForNode;
 use peerway_p2p::{Candidate, PeerId};
 use tracing::info;
 
-use super::{Ask, Estimate, admit};
+use super::ask::resuming;
+use super::{Estimate, admit};
 use crate::Gateway;
 use crate::catalog::CatalogModel;
 use crate::dispatch::{Asking, go_on};
@@ -30,7 +30,6 @@ const RESUME: Requirement = Requirement { capability: "resume", field: "model" }
 #[derive(Debug)]
 pub(super) struct Sought {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) ask: Arc<Ask>,
     pub(super) model: Arc<CatalogModel>,
     /// As the first node was asked.
     pub(super) asking: Asking,
@@ -128,8 +127,8 @@ impl Sought {
     /// The request to go on, or the first one again where there is nothing to go on from.
     fn asking(&self, left: &HandOver) -> Result<Asking, NoSuccessor> {
         let Some(delivered) = &left.delivered else { return Ok(self.asking.clone()) };
-        let added = ForNode { token_ids: true, resume: Some(delivered.clone()) };
-        let body = self.ask.work.for_nodes(&self.model.card.id, self.asking.most.tokens, added);
+        // Read again from what was sent: thousands of answers that need no other node would each keep the request.
+        let body = resuming(self.asking.form, &self.asking.body, delivered.clone());
         let body = body.map_err(|cause| NoSuccessor(format!("the request could not be written: {cause}")))?;
         Ok(Asking { body, ..self.asking.clone() })
     }

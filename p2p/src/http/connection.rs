@@ -15,8 +15,8 @@ use super::RequestBody;
 use crate::streams::PeerStream;
 
 /// Bytes of an answer's head at most, and of what is read at a time: a gateway has a stream for each answer under way, and
-/// tokens are small. hyper would begin with twice as much.
-const READ_BUFFER: usize = 4 << 10;
+/// tokens are small. hyper would begin with four times as much.
+const READ_BUFFER: usize = 2 << 10;
 /// Headers of an answer at most.
 const MAX_HEADERS: usize = 64;
 
