@@ -57,7 +57,6 @@ impl Books {
             self.waiting.entry(peer).or_default().push(entry);
             return Change::Unseen;
         }
-        self.remember(&current, &entry);
         self.waiting.entry(peer).or_default().push(current);
         self.next.put(entry);
         Change::Seen
@@ -78,14 +77,14 @@ impl Books {
             Arc::new(before.node().offering(offer, &mut self.interner))
         };
         let entry = self.entry(node, offer);
-        self.remember(&before, &entry);
         if is_waiting {
             let sessions = self.waiting.get_mut(&peer).into_iter().flatten();
             sessions.filter(|other| other.node().session() == number).for_each(|place| *place = entry.clone());
-            return Change::Unseen;
+        } else {
+            self.next.put(entry);
         }
-        self.next.put(entry);
-        Change::Seen
+        self.remember(&before);
+        if is_waiting { Change::Unseen } else { Change::Seen }
     }
 
     /// Takes a session's node out of routing, which its numbers say already.
@@ -102,28 +101,21 @@ impl Books {
 
     /// Ends a session. Where another stands for the same node, that one counts from now on.
     pub(super) fn leave(&mut self, peer: PeerId, number: u64) -> Change {
-        match self.find(peer, number) {
-            None => Change::None,
-            Some((_, true)) => {
-                self.stop_waiting(peer, number);
-                Change::Unseen
-            }
-            Some((entry, false)) => {
-                let waiting = self.waiting.get(&peer).into_iter().flatten();
-                match waiting.max_by_key(|other| precedence(other)).cloned() {
-                    Some(heir) => {
-                        self.stop_waiting(peer, heir.node().session());
-                        self.remember(&entry, &heir);
-                        self.next.put(heir);
-                    }
-                    None => {
-                        self.next.remove(peer);
-                        self.remember_all(&entry, &[]);
-                    }
+        let Some((entry, is_waiting)) = self.find(peer, number) else { return Change::None };
+        if is_waiting {
+            self.stop_waiting(peer, number);
+        } else {
+            let waiting = self.waiting.get(&peer).into_iter().flatten();
+            match waiting.max_by_key(|other| precedence(other)).cloned() {
+                Some(heir) => {
+                    self.stop_waiting(peer, heir.node().session());
+                    self.next.put(heir);
                 }
-                Change::Seen
+                None => drop(self.next.remove(peer)),
             }
         }
+        self.remember(&entry);
+        if is_waiting { Change::Unseen } else { Change::Seen }
     }
 
     fn stop_waiting(&mut self, peer: PeerId, number: u64) {
@@ -149,25 +141,27 @@ impl Books {
         let peer = node.peer_id();
         let mut seats = Vec::with_capacity(offer.models.len());
         for model in &offer.models {
-            let current = self.next.entry(peer).into_iter().chain(self.waiting.get(&peer).into_iter().flatten());
-            let seat = current.flat_map(|entry| entry.seats()).find(|seat| *seat.offer().id == *model.id);
-            let health = seat.map(|seat| Arc::clone(seat.shared_health()));
+            let health = self.seat(peer, &model.id).map(|seat| Arc::clone(seat.shared_health()));
             let health = health.or_else(|| self.departed.take(peer, &model.id)).unwrap_or_default();
             seats.push(Candidate::new(&node, Listing::of(model, &mut self.interner), health));
         }
         Entry::new(node, seats)
     }
 
-    fn remember(&mut self, before: &Entry, after: &Entry) {
-        self.remember_all(before, after.seats());
+    /// What a node sells of a model, in whichever of its sessions. All of them share one record of it.
+    fn seat(&self, peer: PeerId, model: &str) -> Option<&Candidate> {
+        let waiting = self.waiting.get(&peer).into_iter().flatten();
+        let mut seats = self.next.entry(peer).into_iter().chain(waiting).flat_map(Entry::seats);
+        seats.find(|seat| *seat.offer().id == *model)
     }
 
-    /// Remembers the records of models that are not among those that are still served.
-    fn remember_all(&mut self, entry: &Entry, still: &[Candidate]) {
-        for seat in entry.seats() {
+    /// Remembers the records of what was sold, and is in none of the node's sessions any more.
+    fn remember(&mut self, before: &Entry) {
+        let peer = before.node().peer_id();
+        for seat in before.seats() {
             let model = &seat.offer().id;
-            if !still.iter().any(|other| other.offer().id == *model) {
-                self.departed.keep(entry.node().peer_id(), model, seat.shared_health());
+            if self.seat(peer, model).is_none() {
+                self.departed.keep(peer, model, seat.shared_health());
             }
         }
     }
@@ -186,4 +180,73 @@ fn precedence(entry: &Entry) -> (bool, u64) {
 
 fn counts_before(entry: &Entry, other: &Entry) -> bool {
     precedence(entry) > precedence(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::PeerId;
+
+    use super::super::{Directory, Registration};
+    use super::*;
+    use crate::offer::tests::offer;
+
+    fn both() -> Offer {
+        let mut both = offer("m", 5);
+        both.models.extend(offer("n", 5).models);
+        both
+    }
+
+    fn failures(directory: &Directory, model: &str) -> Option<u32> {
+        directory.snapshot().candidates(model).iter().next().map(|node| node.health().failures())
+    }
+
+    fn remembered(directory: &Directory, peer: PeerId, model: &str) -> bool {
+        let mut books = directory.0.books.lock();
+        let taken = books.departed.take(peer, model);
+        taken.inspect(|health| books.departed.keep(peer, &model.into(), health)).is_some()
+    }
+
+    /// A node that failed with `n` and left, and is back for `m`.
+    fn back_for_m(directory: &Directory, peer: PeerId) -> Registration {
+        let first = directory.register(peer, both()).unwrap();
+        directory.snapshot().candidates("n")[0].health().failed();
+        drop(first);
+        directory.register(peer, offer("m", 5)).unwrap()
+    }
+
+    #[test]
+    fn a_session_that_waits_and_ends_washes_no_record_away() {
+        let (directory, peer, gateway) = (Directory::new(10), PeerId::random(), Arc::new(PeerId::random()));
+        let mut own = back_for_m(&directory, peer);
+        let told = directory.register_via(peer, &both(), &gateway).unwrap();
+        assert_eq!(failures(&directory, "n"), None);
+        drop(told);
+        own.update(both());
+        assert_eq!(failures(&directory, "n"), Some(1));
+    }
+
+    #[test]
+    fn a_session_that_waits_and_changes_its_offer_washes_no_record_away() {
+        let (directory, peer, gateway) = (Directory::new(10), PeerId::random(), Arc::new(PeerId::random()));
+        let mut own = back_for_m(&directory, peer);
+        let mut told = directory.register_via(peer, &both(), &gateway).unwrap();
+        told.update(offer("m", 6));
+        own.update(both());
+        assert_eq!(failures(&directory, "n"), Some(1));
+    }
+
+    #[test]
+    fn a_record_is_remembered_when_the_last_session_with_it_is_gone() {
+        let (directory, peer, gateway) = (Directory::new(10), PeerId::random(), Arc::new(PeerId::random()));
+        let mut own = back_for_m(&directory, peer);
+        assert!(remembered(&directory, peer, "n"));
+        let told = directory.register_via(peer, &both(), &gateway).unwrap();
+        own.update(both());
+        own.update(offer("m", 5));
+        assert!(!remembered(&directory, peer, "n"), "a session that waits has it");
+        drop(own);
+        assert_eq!(failures(&directory, "n"), Some(1), "the heir has it");
+        drop(told);
+        assert!(remembered(&directory, peer, "n"));
+    }
 }
