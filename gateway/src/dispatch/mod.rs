@@ -7,6 +7,7 @@
 mod answer;
 mod attempts;
 mod form;
+mod hedge;
 mod pace;
 mod patience;
 mod retries;
