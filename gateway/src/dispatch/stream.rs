@@ -86,6 +86,6 @@ async fn begin(client: &Client, pick: &Pick, asking: &Asking) -> Result<(NodeAns
     let (headers, body) = send::post(client, pick, form.path(), body.clone(), *first_token).await?;
     let queue_ms = headers.get(QUEUE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut answer = NodeAnswer::new(pick.candidate.clone(), body, *form, *most, in_flight);
-    answer.await_first(*first_token).await.map_err(Failed::node)?;
+    answer.await_first(Instant::now() + *first_token).await.map_err(Failed::node)?;
     Ok((answer, queue_ms))
 }
