@@ -11,6 +11,7 @@ use super::answer::InFlight;
 use super::attempts::Failed;
 use super::form::Most;
 use super::hedge::{self, Won};
+use super::patience::Prospect;
 use super::{Attempts, Form, NodeAnswer, send};
 use crate::route::Pick;
 
@@ -26,7 +27,9 @@ pub struct Asking {
     pub most: Most,
     /// The request.
     pub body: Bytes,
-    /// How long a node may take until the first piece.
+    /// Tokens of the prompt.
+    pub prompt: u64,
+    /// How long a node may take until the first piece, whatever is known of it.
     pub first_token: Duration,
     /// Whether another node is asked as well where one is late.
     pub hedges: bool,
@@ -81,11 +84,13 @@ pub async fn go_on(client: &Client, pick: &Pick, asking: &Asking) -> Result<Node
 }
 
 async fn begin(client: &Client, pick: &Pick, asking: &Asking) -> Result<(NodeAnswer, Option<u64>), Failed> {
-    let Asking { form, most, body, first_token, .. } = asking;
+    let Asking { form, most, body, first_token, prompt, .. } = asking;
+    let wait = Prospect::of(&pick.candidate, *prompt).patience(*first_token);
+    let deadline = Instant::now() + wait;
     let in_flight = InFlight::at(&pick.candidate)?;
-    let (headers, body) = send::post(client, pick, form.path(), body.clone(), *first_token).await?;
+    let (headers, body) = send::post(client, pick, form.path(), body.clone(), wait).await?;
     let queue_ms = headers.get(QUEUE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut answer = NodeAnswer::new(pick.candidate.clone(), body, *form, *most, in_flight);
-    answer.await_first(Instant::now() + *first_token).await.map_err(Failed::node)?;
+    answer.await_first(deadline).await.map_err(Failed::node)?;
     Ok((answer, queue_ms))
 }

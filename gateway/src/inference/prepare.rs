@@ -78,7 +78,14 @@ async fn for_model(caller: &Caller, ask: &Ask, choice: &Choice) -> Result<Prepar
     let first_token = Duration::from_secs(gateway.config.first_token_timeout_s);
     Ok(Prepared {
         model: Arc::clone(model),
-        asking: Asking { form: ask.work.form(), most, body, first_token, hedges: *hedges },
+        asking: Asking {
+            form: ask.work.form(),
+            most,
+            body,
+            prompt: estimate.most_prompt(),
+            first_token,
+            hedges: *hedges,
+        },
         requirements: requirements.into(),
         wishes: Arc::clone(wishes),
         attempts: Attempts::new(picks, Arc::clone(&gateway.retries)),
