@@ -68,6 +68,7 @@ fn describe() {
     describe_counter!("peerway_tokens_total", "Tokens billed, by kind.");
     describe_counter!("peerway_overclaims_total", "Answers for which a node claimed more tokens than it sent.");
     describe_counter!("peerway_resumed_total", "Answers whose node failed in mid-answer, by what came of it.");
+    describe_counter!("peerway_hedges_total", "Nodes asked beside one that was late, by whether they were sooner.");
     describe_counter!("peerway_retries_refused_total", "Further tries not made because too many were of late.");
     describe_gauge!("peerway_nodes", "Nodes in the directory.");
 }

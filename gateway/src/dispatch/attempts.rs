@@ -1,7 +1,7 @@
 //! The nodes that are left to try for a request, and what became of those before.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use peerway_openapi::{ApiError, ErrorKind};
 use tracing::{info, warn};
@@ -74,11 +74,20 @@ impl Attempts {
         Some(pick)
     }
 
-    /// A node began to answer.
-    pub(super) fn answered(pick: &Pick, asked: Instant) {
+    /// A node to ask beside one that is late. None where none is left, or may be tried.
+    pub(super) fn next_hedge(&mut self) -> Option<Pick> {
+        if self.are_used_up() || !self.retries.withdraw() {
+            return None;
+        }
+        self.tried += 1;
+        self.picks.next()
+    }
+
+    /// A node began to answer so long after it was asked.
+    pub(super) fn answered(pick: &Pick, took: Duration) {
         metrics::counter!("peerway_attempts_total", "result" => "answered").increment(1);
-        metrics::histogram!("peerway_first_token_seconds").record(asked.elapsed());
-        pick.candidate.health().began(asked.elapsed());
+        metrics::histogram!("peerway_first_token_seconds").record(took);
+        pick.candidate.health().began(took);
     }
 
     /// A node did not. Whose mistake it was is decided when none is left: one node's word that a request is wrong could

@@ -6,7 +6,10 @@
 
 mod answer;
 mod attempts;
+mod events;
+mod fault;
 mod form;
+mod hedge;
 mod pace;
 mod patience;
 mod retries;
@@ -14,8 +17,9 @@ mod send;
 mod stream;
 mod whole;
 
-pub use answer::{NodeAnswer, NodeFault};
+pub use answer::NodeAnswer;
 pub use attempts::Attempts;
+pub use fault::NodeFault;
 pub use form::{Form, Most};
 pub use patience::Pauses;
 pub use retries::RetryBudget;

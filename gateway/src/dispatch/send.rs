@@ -10,8 +10,8 @@ use peerway_openapi::error::ErrorEnvelope;
 use peerway_openapi::{ApiError, ErrorKind};
 use peerway_p2p::{Client, ResponseBody};
 
-use super::answer::quoted;
 use super::attempts::Failed;
+use super::fault::quoted;
 use crate::route::Pick;
 
 /// Bytes of a refusal that are read.

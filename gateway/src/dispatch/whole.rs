@@ -1,12 +1,13 @@
 //! Asking for an answer that comes at once, as embeddings do.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
 use http_body_util::{BodyExt, Limited};
 use peerway_openapi::ApiError;
 use peerway_p2p::Client;
+use tokio::time::Instant;
 
 use super::answer::InFlight;
 use super::attempts::Failed;
@@ -34,7 +35,7 @@ pub async fn fetch<T>(
         let fetched = fetch_one(client, &pick, path, body.clone(), wait).await;
         match fetched.and_then(|bytes| read(&bytes).map_err(Failed::node)) {
             Ok(answer) => {
-                Attempts::answered(&pick, asked);
+                Attempts::answered(&pick, asked.elapsed());
                 pick.candidate.health().served();
                 return Ok((pick, answer));
             }

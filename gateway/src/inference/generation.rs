@@ -105,14 +105,14 @@ impl Generation {
         let gateway = &self.caller.gateway;
         let Prepared { model, asking, attempts, bill, lesson, explanation, .. } = &mut self.prepared;
         let dispatched = dispatch(gateway.peers.client(), attempts, asking).await?;
-        let Dispatched { pick, answer, queue_ms, failed_attempts } = dispatched;
+        let Dispatched { pick, answer, queue_ms, attempts } = dispatched;
         let seller = admit::seller(&pick)?;
         let headers = headers::of(&Served {
             node: &seller.node,
             price: &pick.price,
             queue_ms: queue_ms.unwrap_or(0),
             gateway_time: self.gateway_time,
-            attempts: failed_attempts + 1,
+            attempts,
             explanation: explanation.as_ref(),
         });
         let most = asking.most;

@@ -4,12 +4,28 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use peerway_billing::Price;
+use peerway_openapi::ApiError;
 
 use crate::api::models::usd_per_million;
 use crate::route::Explanation;
 
 /// With `true` a caller asks why its node was picked; the answer's header of this name tells.
 pub(super) const EXPLAIN: &str = "x-peerway-explain";
+
+/// With `true` a caller asks that another node be asked as well where one is late.
+pub(super) const HEDGE: &str = "x-peerway-hedge";
+
+/// Whether a caller asks for hedges, by the header's value.
+///
+/// # Errors
+/// `InvalidRequest` where it is neither `true` nor `false`.
+pub(super) fn hedges(value: Option<&HeaderValue>) -> Result<bool, ApiError> {
+    match value.map(HeaderValue::as_bytes) {
+        None | Some(b"false") => Ok(false),
+        Some(b"true") => Ok(true),
+        Some(_) => Err(ApiError::invalid(HEDGE, format!("The header `{HEDGE}` is `true`, `false` or not sent."))),
+    }
+}
 
 /// Bytes of an explanation: proxies drop answers with much larger headers.
 const MAX_EXPLANATION: usize = 4096;
@@ -56,4 +72,20 @@ pub(super) fn of(served: &Served<'_>) -> HeaderMap {
     set("x-peerway-gateway-ms", format!("{}.{:03}", micros / 1000, micros % 1000));
     set("x-peerway-attempts", served.attempts.to_string());
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hedge_is_asked_for_plainly_or_refused_by_name() {
+        let read = |value: &'static str| hedges(Some(&HeaderValue::from_static(value)));
+        assert_eq!((hedges(None).ok(), read("false").ok(), read("true").ok()), (Some(false), Some(false), Some(true)));
+        for wrong in ["", "1", "True", "true, false", "2s"] {
+            let error = read(wrong).unwrap_err();
+            assert_eq!(error.param(), Some("x-peerway-hedge"), "{wrong}");
+            assert!(error.message().contains("`true`, `false`"), "{wrong}");
+        }
+    }
 }

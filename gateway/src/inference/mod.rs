@@ -31,6 +31,7 @@ mod twins;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use http::HeaderValue;
 use http::request::Parts;
 use peerway_openapi::chat::ChatRequest;
 use peerway_openapi::{ApiError, ErrorKind};
@@ -73,6 +74,8 @@ pub struct Caller {
     pub came: std::time::Instant,
     /// Whether it asks why its node was picked.
     pub wants_explanation: bool,
+    /// Whether it asks for hedges, as it was sent: to be refused in the words of its API.
+    pub(crate) hedge: Option<HeaderValue>,
 }
 
 impl FromRequestParts<Arc<Gateway>> for Caller {
@@ -87,6 +90,7 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
         };
         let (principal, id) = (Arc::clone(principal), *id);
         let wants_explanation = parts.headers.get(headers::EXPLAIN).is_some_and(|value| value == "true");
+        let hedge = parts.headers.get(headers::HEDGE).cloned();
         let ticket = parts.extensions.get::<Arc<Ticket>>().cloned();
         Ok(Self {
             gateway: Arc::clone(gateway),
@@ -95,6 +99,7 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
             ticket,
             came: std::time::Instant::now(),
             wants_explanation,
+            hedge,
         })
     }
 }

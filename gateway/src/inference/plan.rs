@@ -6,7 +6,7 @@ use std::sync::Arc;
 use peerway_openapi::routing::{ProviderPreferences, ProviderSort};
 use peerway_openapi::{ApiError, ErrorKind};
 
-use super::{Caller, refusals};
+use super::{Caller, headers, refusals};
 use crate::catalog::CatalogModel;
 use crate::route::Wishes;
 
@@ -18,6 +18,8 @@ const SUFFIXES: [(&str, ProviderSort); 2] = [(":floor", ProviderSort::Price), ("
 pub(super) struct Choice {
     pub(super) model: Arc<CatalogModel>,
     pub(super) wishes: Arc<Wishes>,
+    /// Whether another node is asked as well where one is late.
+    pub(super) hedges: bool,
 }
 
 /// The models that are left to try.
@@ -29,20 +31,21 @@ impl Plan {
     /// sold here is left out where there are others.
     ///
     /// # Errors
-    /// `ModelNotAllowed` for any of them, `ModelNotFound` where none is sold.
+    /// `InvalidRequest` where a header is wrong, `ModelNotAllowed` for any of them, `ModelNotFound` where none is sold.
     pub(super) fn of(
         caller: &Caller,
         first: &str,
         others: &[String],
         provider: Option<&ProviderPreferences>,
     ) -> Result<Self, ApiError> {
+        let hedges = headers::hedges(caller.hedge.as_ref())?;
         let (mut choices, mut unknown) = (VecDeque::<Choice>::new(), None);
         for (place, name) in [first].into_iter().chain(others.iter().map(String::as_str)).enumerate() {
             let field = place.checked_sub(1).map_or_else(|| "model".to_owned(), |place| format!("models[{place}]"));
             match named(caller, name) {
                 Ok((model, sort)) => {
                     if !choices.iter().any(|known| known.model.card.id == model.card.id) {
-                        choices.push_back(Choice { model, wishes: Arc::new(Wishes::of(provider, sort)) });
+                        choices.push_back(Choice { model, wishes: Arc::new(Wishes::of(provider, sort)), hedges });
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::ModelNotFound => {

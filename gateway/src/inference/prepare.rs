@@ -54,7 +54,7 @@ pub(super) async fn prepare(caller: &Caller, ask: &Ask, plan: &mut Plan) -> Resu
 }
 
 async fn for_model(caller: &Caller, ask: &Ask, choice: &Choice) -> Result<Prepared, ApiError> {
-    let Choice { model, wishes } = choice;
+    let Choice { model, wishes, hedges } = choice;
     let gateway = &caller.gateway;
     let estimate = Estimate::of(ask, model, gateway.config.default_max_tokens)?;
     let requirements = ask.work.requirements();
@@ -78,7 +78,14 @@ async fn for_model(caller: &Caller, ask: &Ask, choice: &Choice) -> Result<Prepar
     let first_token = Duration::from_secs(gateway.config.first_token_timeout_s);
     Ok(Prepared {
         model: Arc::clone(model),
-        asking: Asking { form: ask.work.form(), most, body, first_token },
+        asking: Asking {
+            form: ask.work.form(),
+            most,
+            body,
+            prompt: estimate.most_prompt(),
+            first_token,
+            hedges: *hedges,
+        },
         requirements: requirements.into(),
         wishes: Arc::clone(wishes),
         attempts: Attempts::new(picks, Arc::clone(&gateway.retries)),

@@ -155,6 +155,74 @@ def test_a_node_that_hangs_is_left(own_world, whole):
     assert_two_parts(gateway, account, 12)
 
 
+def test_a_node_that_is_told_to_stop_finishes_what_it_began(own_world, whole):
+    gateway = own_world.gateway()
+    leaving = node(own_world, "leaving", gateway, CHEAP, "[[every=100ms]]")
+    other = node(own_world, "other", gateway, DEAR)
+    account = gateway.account("10")
+    with stream(account, ASK) as response:
+        coming = events(response)
+        told = list(itertools.islice(coming, 5))
+        leaving.service.terminate()
+        # New requests do not wait until it is gone.
+        wait_until("no request goes there", lambda: not leaving.is_listed())
+        assert post(account, ASK).headers["x-peerway-node"] == other.peer_id
+        told += coming
+    assert text_of(told) == whole
+    assert {piece["provider"] for piece in told if piece.get("provider")} == {leaving.peer_id}
+    assert leaving.service.wait() == 0
+    wait_until("both are charged", lambda: len(gateway.charges(account)) == 2)
+    charged = [line for line in gateway.exported() if line["charge"]]
+    assert {line["charge"]["operator"] for line in charged} == {"leaving", "other"}
+    assert not any("parts" in line for line in charged)
+    gateway.assert_sound()
+
+
+HEDGED = {"x_peerway_hedge": "true"}
+
+
+def slow_and_quick(world):
+    """A gateway with a cheap node that is slow to begin, and a dear one that is not."""
+    gateway = world.gateway()
+    slow = node(world, "slow", gateway, CHEAP, "[[delay_first=3s]]")
+    return gateway, slow, node(world, "quick", gateway, DEAR)
+
+
+def test_a_late_node_loses_to_a_quick_one_where_the_caller_asks(own_world, whole):
+    gateway, slow, quick = slow_and_quick(own_world)
+    account = gateway.account("10")
+    answer = account.request("POST", "/v1/chat/completions", body(ASK), **HEDGED)
+    assert answer.json()["choices"][0]["message"]["content"] == whole
+    assert (answer.headers["x-peerway-node"], answer.headers["x-peerway-attempts"]) == (quick.peer_id, "2")
+    counters = slow.at_rest()
+    assert (counters["words"], counters["cancelled"], counters["failed"]) == (0, 1, 0)
+    transfer = the_charge(gateway, account)
+    assert transfer["charge"]["operator"] == "quick" and "parts" not in transfer
+    wait_until("nothing is held", lambda: account.balance()["posted"] == GRANTED - transfer["charge"]["total"])
+    # To be slow is no failure: it is asked again, and serves who does not mind.
+    assert slow.is_listed()
+    assert post(account, ASK).headers["x-peerway-node"] == slow.peer_id
+    assert quick.counters()["served"] == 1
+    gateway.assert_sound()
+
+
+@pytest.mark.parametrize(("path", "asked"), [
+    ("/v1/chat/completions", body(ASK, stream=True)),
+    ("/v1/completions", {"model": "scripted", "prompt": ASK, "max_tokens": 50}),
+    ("/v1/responses", {"model": "scripted", "input": ASK}),
+    ("/v1/messages", {"model": "scripted", "max_tokens": 50, "messages": [{"role": "user", "content": ASK}]}),
+])
+def test_every_api_can_be_hedged(own_world, path, asked):
+    gateway, slow, quick = slow_and_quick(own_world)
+    account = gateway.account("10")
+    refused = account.request("POST", path, asked, x_peerway_hedge="perhaps")
+    assert refused.status_code == 400 and "x-peerway-hedge" in refused.json()["error"]["message"]
+    answer = account.request("POST", path, asked, **HEDGED)
+    assert (answer.status_code, answer.headers["x-peerway-node"]) == (200, quick.peer_id), answer.text
+    assert slow.at_rest()["words"] == 0
+    assert the_charge(gateway, account)["charge"]["operator"] == "quick"
+
+
 def test_only_a_node_with_the_same_weights_goes_on(own_world):
     gateway = own_world.gateway()
     node(own_world, "dies", gateway, CHEAP, "[[die_after=7]]")

@@ -84,6 +84,14 @@ impl Description {
         self.parameter("Idempotency-Key", ParameterIn::Header, Required::False, Type::String, about)
     }
 
+    /// The caller may have another node asked as well where one is late.
+    pub(super) fn hedges(self) -> Self {
+        let about = "With `true`, where a node has not begun after twice the time that it usually takes, the next one is \
+                     asked as well, and the first to begin answers and is paid. Not where too many requests of others \
+                     had to be tried again of late.";
+        self.parameter("x-peerway-hedge", ParameterIn::Header, Required::False, Type::Boolean, about)
+    }
+
     pub(super) fn takes<T: Documented>(mut self) -> Self {
         self.types.push(Box::new(Schemas::add::<T>));
         let content = ContentBuilder::new().schema(Some(reference::<T>())).build();

@@ -30,12 +30,14 @@ fn answers() -> Vec<Endpoint> {
                  and without `[DONE]`.",
             )
             .once()
+            .hedges()
             .takes::<ChatRequest>()
             .tells::<ChatCompletion, ChatChunk>("The answer, its usage and its cost")
             .refuses(INFERENCE)
             .done(),
         endpoint(Post, "/v1/completions", "createCompletion", "Let a model go on with texts")
             .once()
+            .hedges()
             .takes::<CompletionRequest>()
             .tells::<Completion, CompletionChunk>("The texts, their usage and their cost")
             .refuses(INFERENCE)
@@ -48,6 +50,7 @@ fn answers() -> Vec<Endpoint> {
             .done(),
         endpoint(Post, "/v1/messages", "createMessage", "Let a model answer, in Anthropic's words")
             .once()
+            .hedges()
             .takes::<MessagesRequest>()
             .tells::<MessagesAnswer, MessagesEvent>("The answer and its usage")
             .refuses_with::<MessagesError>(INFERENCE)
@@ -69,6 +72,7 @@ fn responses() -> Vec<Endpoint> {
                  `previous_response_id`. With `background: true` it is made without its caller, and looked for later.",
             )
             .once()
+            .hedges()
             .takes::<CreateResponse>()
             .tells::<Response, ResponseEvent>("The response, or where it is made in the background its beginning")
             .refuses(INFERENCE)

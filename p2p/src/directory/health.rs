@@ -108,6 +108,13 @@ impl Health {
         Some((self.first_token_ms.value(now_ms)?, self.first_token_ms.samples(now_ms)))
     }
 
+    /// The same, now.
+    #[must_use]
+    pub fn usual_first_token(&self) -> Option<(Duration, u32)> {
+        let (millis, samples) = self.first_token_ms(clock::now_ms())?;
+        Some((Duration::from_millis(millis.into()), samples))
+    }
+
     /// Generated tokens of one answer per 1000 s, as measured, and from how many answers. None: not measured lately.
     #[must_use]
     pub fn speed_milli(&self, now_ms: u64) -> Option<(u32, u32)> {
