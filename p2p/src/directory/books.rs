@@ -242,6 +242,7 @@ mod tests {
         assert!(remembered(&directory, peer, "n"));
         let told = directory.register_via(peer, &both(), &gateway).unwrap();
         own.update(both());
+        assert_eq!(failures(&directory, "n"), Some(1), "the record is that of the session that waits");
         own.update(offer("m", 5));
         assert!(!remembered(&directory, peer, "n"), "a session that waits has it");
         drop(own);
