@@ -196,6 +196,7 @@ def test_a_late_node_loses_to_a_quick_one_where_the_caller_asks(own_world, whole
     assert (answer.headers["x-peerway-node"], answer.headers["x-peerway-attempts"]) == (quick.peer_id, "2")
     counters = slow.at_rest()
     assert (counters["words"], counters["cancelled"], counters["failed"]) == (0, 1, 0)
+    assert 'peerway_hedges_total{result="won"} 1' in httpx.get(f"{gateway.url}/metrics").text
     transfer = the_charge(gateway, account)
     assert transfer["charge"]["operator"] == "quick" and "parts" not in transfer
     wait_until("nothing is held", lambda: account.balance()["posted"] == GRANTED - transfer["charge"]["total"])
