@@ -48,8 +48,9 @@ pub struct Dispatched {
     pub attempts: usize,
 }
 
-/// Tries nodes in their order until one begins to answer, two at once where one is late and the caller wants it. Nothing has been shown to the caller until then and nothing
-/// is charged for what was not shown, so the next node may do the work again.
+/// Tries nodes in their order until one begins to answer, two at once where one is late and the caller wants it. Nothing
+/// has been shown to the caller until then and nothing is charged for what was not shown, so the next node may do the work
+/// again.
 ///
 /// # Errors
 /// Where no node begins: a node's refusal of the request where one gave it, `NoHealthyNode` where all are busy,

@@ -17,8 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 /// How an HTTP/2 connection begins that nobody negotiated (RFC 9113, 3.4). No method of HTTP/1 begins like this.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
-/// Pause before looking again at a greeting that is not all there.
+/// Pause before looking again at a greeting that is not all there. Doubles each time, up to a second: whoever leaves
+/// thousands of connections at half a greeting must not keep us busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Such a pause at most.
+const LOOK_AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 
 /// How long a request's head may take to arrive, and an idle connection to ask again.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -77,7 +80,7 @@ where
 
 /// Waits for enough of the first bytes to know.
 async fn greeting(stream: &TcpStream) -> io::Result<Protocol> {
-    let mut first = [0; PREFACE.len()];
+    let (mut first, mut pause) = ([0; PREFACE.len()], LOOK_AGAIN);
     loop {
         let length = stream.peek(&mut first).await?;
         let seen = &first[..length];
@@ -88,7 +91,8 @@ async fn greeting(stream: &TcpStream) -> io::Result<Protocol> {
         if seen.len() == PREFACE.len() {
             return Ok(Protocol::Http2);
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_AGAIN_AT_MOST);
     }
 }
 

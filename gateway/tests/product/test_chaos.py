@@ -23,7 +23,8 @@ STREAMS = 1000 if LONG else 120
 CALLERS, NODES, WORDS = 24, 8, 40
 ASKS = ("--price-input", "0.05", "--price-output", "0.10", "--slots", "16")
 
-pytestmark = pytest.mark.skipif(why_impossible() is not None, reason=str(why_impossible()))
+IMPOSSIBLE = why_impossible()
+pytestmark = pytest.mark.skipif(IMPOSSIBLE is not None, reason=str(IMPOSSIBLE))
 
 
 @pytest.fixture
@@ -84,26 +85,30 @@ def all_told(accounts, directives: str, streams: int, callers: int, **changes) -
     return found
 
 
-def link_back(one, other, host) -> None:
-    """The first names the second too: it had not been there before."""
+def naming(gateway) -> tuple[str, str]:
+    """The flags by which another gateway knows this one."""
+    return "--peer-gateway", f"{gateway.address}/p2p/{gateway.peer_id}"
+
+
+def linked(world, net):
+    """Two gateways on hosts of their own that share their nodes. Who a gateway is is known once it has run."""
+    here = net.host()
+    one = world.gateway(host=here)
+    other = world.gateway(*naming(one), host=net.host())
     one.service.clean_up()
-    one.settle(host, "--peer-gateway", f"{other.address}/p2p/{other.peer_id}")
-    one.start()
+    one.settle(here, *naming(other))
+    return one.start(), other
 
 
 def test_nodes_that_are_killed_cost_no_stream_a_word(own_world, net, capsys):
     """A node is killed every second, and comes back. Callers of two gateways have every stream whole and pay for it once."""
-    here, there = net.host(), net.host()
-    one = own_world.gateway(host=here)
-    other = own_world.gateway("--peer-gateway", f"{one.address}/p2p/{one.peer_id}", host=there)
-    link_back(one, other, here)
+    one, other = linked(own_world, net)
     nodes = [own_world.scripted(f"n{number}", one, *ASKS, host=net.host()) for number in range(NODES)]
     wait_until("the second gateway knows them all", lambda: len(other.healthy_nodes()) == NODES, 20)
     ask = f"[[tokens={WORDS}]] [[every=40ms]]"
     accounts = [gateway.account("100") for gateway in (one, other)]
     whole = told(accounts[0], ask)
     assert whole.failure is None and len(whole.text.split()) == WORDS
-    first_cost = whole.cost
 
     done, killed = threading.Event(), []
 
@@ -130,8 +135,7 @@ def test_nodes_that_are_killed_cost_no_stream_a_word(own_world, net, capsys):
               f"median {statistics.median(pauses) * 1000:.0f} ms, p99 {pauses[len(pauses) * 99 // 100] * 1000:.0f} ms")
     assert len(complete) >= 0.999 * len(every), [each.failure or each.text for each in every if each not in complete][:3]
     assert len(killed) >= 3 and all(len(each.ids) == 1 for each in complete)
-    accounts_spent = [first_cost, 0]
-    for account, of_one, before in zip(accounts, found, accounts_spent, strict=True):
+    for account, of_one, before in zip(accounts, found, (whole.cost, 0), strict=True):
         assert_charged_as_told(account, of_one, before)
 
 
@@ -189,10 +193,7 @@ def test_a_node_behind_nat_serves(own_world, net):
 
 def test_nodes_follow_a_gateway_that_moved(own_world, net):
     """A gateway comes back at another address. The nodes were never told it: the other gateway tells them."""
-    here = net.host()
-    one = own_world.gateway(host=here)
-    other = own_world.gateway("--peer-gateway", f"{one.address}/p2p/{one.peer_id}", host=net.host())
-    link_back(one, other, here)
+    one, other = linked(own_world, net)
     node = own_world.scripted("n", one, *ASKS, host=net.host())
 
     def is_direct() -> bool:
@@ -200,7 +201,7 @@ def test_nodes_follow_a_gateway_that_moved(own_world, net):
 
     wait_until("the node was told of the second gateway, and dialled it", is_direct, 20)
     other.service.stop()
-    other.settle(net.host(), "--peer-gateway", f"{one.address}/p2p/{one.peer_id}")
+    other.settle(net.host(), *naming(one))
     other.start()
     wait_until("the node has followed it", is_direct, 60 if LONG else 40)
     assert told(other.account("1"), "[[tokens=3]]").failure is None

@@ -5,13 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -20,9 +18,6 @@ use super::{FORGOTTEN_AFTER, Offences, Rules};
 use crate::directory::Directory;
 use crate::network::Network;
 use crate::streams::InboundStream;
-
-/// Time for the byte by which a stream is taken.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Takes control streams.
 pub(crate) struct Acceptor {
@@ -119,7 +114,7 @@ struct Session {
 impl Session {
     async fn run(self, stream: InboundStream, superseded: CancellationToken) {
         let (peer, connection) = (stream.peer, stream.connection);
-        let Ok(Ok(stream)) = timeout(GREETING_TIMEOUT, stream.serve()).await else {
+        let Ok(stream) = stream.serve().await else {
             return;
         };
         let offences = self.offences.clone();

@@ -11,15 +11,11 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::BoxError;
 use crate::streams::InboundStream;
-
-/// Time for the byte by which a stream is taken.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bounds on serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +59,8 @@ where
 {
     async fn serve(self, stream: InboundStream, config: ServerConfig, stop: CancellationToken) {
         let peer = stream.peer;
-        let stream = match timeout(GREETING_TIMEOUT, stream.serve()).await {
-            Ok(Ok(stream)) => stream,
-            // The peer has left.
-            Ok(Err(_)) | Err(_) => return,
-        };
+        // Where that fails the peer has left.
+        let Ok(stream) = stream.serve().await else { return };
         let mut builder = Builder::new();
         builder
             .timer(TokioTimer::new())

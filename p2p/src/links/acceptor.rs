@@ -4,12 +4,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use libp2p::PeerId;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -19,9 +17,6 @@ use crate::control::{FORGOTTEN_AFTER, Offences, Rules};
 use crate::directory::Directory;
 use crate::network::Network;
 use crate::streams::InboundStream;
-
-/// Time for the byte by which a stream is taken.
-const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Takes links.
 pub(crate) struct LinkAcceptor {
@@ -68,7 +63,7 @@ impl LinkAcceptor {
 
     async fn serve(self: Arc<Self>, stream: InboundStream, number: u64) {
         let gateway = stream.peer;
-        let Ok(Ok(stream)) = timeout(GREETING_TIMEOUT, stream.serve()).await else {
+        let Ok(stream) = stream.serve().await else {
             return;
         };
         if let Some(keeper) = self.peers.get(&gateway) {

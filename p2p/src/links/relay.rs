@@ -21,7 +21,7 @@ use crate::streams::{HTTP, InboundStream, Streams};
 
 /// Streams that are passed on at a time.
 const MAX_RELAYS: usize = 4096;
-/// Time for the opening, and for the byte by which a stream is taken.
+/// Time for the opening.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the last bytes of an answer to leave.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ impl Relay {
                 return;
             }
         };
-        if let Ok(Ok(near)) = timeout(OPENING_TIMEOUT, asker.serve()).await {
+        if let Ok(near) = asker.serve().await {
             splice(near, far).await;
         }
     }

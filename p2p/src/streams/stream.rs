@@ -7,6 +7,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::AsyncReadExt as _;
 use libp2p::core::upgrade::NegotiationError;
@@ -14,6 +15,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -21,6 +23,8 @@ use super::OpenError;
 
 /// What the serving side writes first.
 const GREETING: u8 = b'+';
+/// Time for that byte to leave: a peer that does not read is not served.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A stream that both ends know to be served. Dropping it closes it at once.
 #[derive(Debug)]
@@ -108,8 +112,11 @@ impl InboundStream {
     /// Serves the stream: from here on the peer may send. Call it in the task that serves, not before.
     pub(crate) async fn serve(self) -> io::Result<PeerStream> {
         let mut stream = PeerStream::new(self.stream, self.ended, Some(self.place));
-        stream.write_all(&[GREETING]).await?;
-        stream.flush().await?;
+        let greet = async {
+            stream.write_all(&[GREETING]).await?;
+            stream.flush().await
+        };
+        timeout(GREETING_TIMEOUT, greet).await??;
         Ok(stream)
     }
 }
