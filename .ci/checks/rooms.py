@@ -12,12 +12,21 @@ import sys
 ROOMS = {
     "peerway-openapi": set(),
     "peerway-p2p": set(),
-    "peerway-billing": set(),
+    "peerway-billing": {"peerway-billing-store", "peerway-billing-sqlite", "peerway-billing-postgres", "peerway-billing-stripe"},
+    "peerway-billing-store": set(),
+    "peerway-billing-sqlite": {"peerway-billing-store"},
+    "peerway-billing-postgres": {"peerway-billing-store"},
+    "peerway-billing-stripe": set(),
     "peerway": {"peerway-openapi", "peerway-p2p", "peerway-billing"},
     "peerway-node": {"peerway-openapi", "peerway-p2p"},
 }
-# Libraries, by the beginning of their names -> the one room that may import them.
-HOMES = {"mistralrs": "peerway-node", "libp2p": "peerway-p2p", "sqlx": "peerway-billing"}
+# Libraries, by the beginning of their names -> the rooms that may import them.
+HOMES = {
+    "mistralrs": {"peerway-node"},
+    "libp2p": {"peerway-p2p"},
+    "sqlx": {"peerway-billing", "peerway-billing-sqlite", "peerway-billing-postgres"},
+    "async-stripe": {"peerway-billing-stripe"},
+}
 
 
 def findings(packages: list[dict]) -> list[str]:
@@ -28,9 +37,9 @@ def findings(packages: list[dict]) -> list[str]:
         for dependency in {dependency["name"] for dependency in package["dependencies"]}:
             if dependency in ROOMS and dependency not in ROOMS.get(room, set()):
                 found.append(f"{room} imports {dependency}")
-            for library, home in HOMES.items():
-                if dependency.startswith(library) and room != home:
-                    found.append(f"{room} imports {dependency}, which is only for {home}")
+            for library, homes in HOMES.items():
+                if dependency.startswith(library) and room not in homes:
+                    found.append(f"{room} imports {dependency}, which is only for {', '.join(sorted(homes))}")
     return sorted(found)
 
 

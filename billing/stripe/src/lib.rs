@@ -1,0 +1,1 @@
+//! What Peerway asks of Stripe, and what it believes of its answers.
