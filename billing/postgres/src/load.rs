@@ -1,0 +1,68 @@
+//! Reads the rows that a batch can touch: first what it names, then what those rows name.
+//!
+//! Names go to the server as one array, so that a statement is the same for any number of them. None is run for no names.
+
+use std::collections::BTreeSet;
+
+use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, Wanted};
+use sqlx::PgConnection;
+
+use crate::tables::{accounts, charges, holds, keys, members, parts};
+
+/// The rows that a list of names selects.
+macro_rules! named {
+    ($connection:ident, $names:expr, $table:ident, $rest:literal) => {{
+        let names: Vec<_> = $names.into_iter().collect();
+        if names.is_empty() { Vec::new() } else { $table!($rest, &names as _).fetch_all(&mut *$connection).await? }
+    }};
+}
+
+/// Everything the batch needs, as it is in the database now.
+pub(crate) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Result<Loaded, sqlx::Error> {
+    let holds = holds(connection, wanted).await?;
+    let accounts = named!(connection, wanted.accounts_with(&holds), accounts, "WHERE id = ANY($1)");
+    let charges = named!(connection, &wanted.requests, charges, "WHERE request_id = ANY($1)");
+    let parts = parts_of(connection, &charges).await?;
+    let credits = credits(connection, &wanted.references).await?;
+    let keys = named!(connection, &wanted.keys, keys, "WHERE id = ANY($1)");
+    let members = named!(connection, &wanted.peopled, members, "WHERE account = ANY($1)");
+    let head = head(connection).await?;
+    Ok(Loaded { head, accounts, holds, charges, parts, credits, keys, members })
+}
+
+/// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
+/// ones, so that is asked only where it is wanted.
+async fn holds(connection: &mut PgConnection, wanted: &Wanted) -> Result<Vec<HoldRow>, sqlx::Error> {
+    let mut holds = named!(connection, &wanted.holds, holds, "WHERE id = ANY($1)");
+    let overdue = holds!("WHERE state = 'open' AND expires_at <= $1", wanted.now);
+    holds.extend(overdue.fetch_all(&mut *connection).await?);
+    holds.extend(named!(connection, &wanted.owners, holds, "WHERE state = 'open' AND owner = ANY($1)"));
+    Ok(holds)
+}
+
+async fn credits(connection: &mut PgConnection, names: &BTreeSet<String>) -> Result<Vec<PastCredit>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&String> = names.iter().collect();
+    let credits = sqlx::query_as!(
+        PastCredit,
+        "SELECT t.reference, t.memo, t.seq, e.account, e.amount
+         FROM transfers t JOIN entries e ON e.transfer = t.seq AND e.amount > 0
+         WHERE t.kind = 'credit' AND t.reference = ANY($1)",
+        &names as _
+    );
+    credits.fetch_all(connection).await
+}
+
+/// The newest transfer's place and hash.
+pub(crate) async fn head(connection: &mut PgConnection) -> Result<Option<Link>, sqlx::Error> {
+    let newest = sqlx::query_as!(Link, "SELECT seq, hash FROM transfers ORDER BY seq DESC LIMIT 1");
+    newest.fetch_optional(connection).await
+}
+
+/// The parts of those charges that have some, in order.
+pub(crate) async fn parts_of(connection: &mut PgConnection, charges: &[ChargeRow]) -> Result<Vec<PartRow>, sqlx::Error> {
+    let transfers = charges.iter().map(|charge| charge.transfer);
+    Ok(named!(connection, transfers, parts, "WHERE transfer = ANY($1) ORDER BY transfer, part"))
+}

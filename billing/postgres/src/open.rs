@@ -1,0 +1,139 @@
+//! Opening a ledger's database: reaching it, recognising it, bringing its schema up to date.
+//!
+//! sqlx's own migrator was rejected here as for SQLite: it cannot say "this is some other program's database", nor that
+//! the schema is newer than what is known.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use peerway_billing_store::OpenError;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use crate::batch::LOCK;
+use crate::error::{STATEMENT, answer};
+
+/// One script per schema version, oldest first. Never edited once released.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_ledger.sql")];
+
+/// How long a transaction that writes may do nothing: for a gateway that stopped in the midst of one, with all others
+/// waiting for it.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Where a ledger is, and how it is spoken to.
+pub(crate) struct Address {
+    /// For people: without user and password.
+    pub(crate) place: String,
+    /// Connections that write.
+    pub(crate) writes: PgConnectOptions,
+    /// Connections that only read.
+    pub(crate) reads: PgConnectOptions,
+}
+
+impl Address {
+    /// What `url` says. `busy`: how long a lock is waited for.
+    pub(crate) fn of(url: &str, busy: Duration) -> Result<Self, OpenError> {
+        let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Unusable {
+            // Not the URL, nor what is wrong in it: there may be a password in both.
+            place: "in PostgreSQL".to_owned(),
+            reason: "its URL cannot be read; it looks like postgres://user:password@host:5432/database".to_owned(),
+        })?;
+        let options = options.application_name("peerway").disable_statement_logging();
+        let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+        let database = options.get_database().unwrap_or(options.get_username());
+        let place = format!("postgres://{host}:{}/{database}", options.get_port());
+        let millis = |time: Duration| time.as_millis().max(1).to_string();
+        let statement = ("statement_timeout", millis(STATEMENT));
+        let writes = options.clone().options([
+            statement.clone(),
+            ("lock_timeout", millis(busy)),
+            ("idle_in_transaction_session_timeout", millis(IDLE)),
+            ("synchronous_commit", "on".to_owned()),
+        ]);
+        let reads = options.options([statement, ("default_transaction_read_only", "on".to_owned())]);
+        Ok(Self { place, writes, reads })
+    }
+}
+
+/// A connection to a ledger whose schema is the newest known.
+pub(crate) async fn open(place: &str, connect: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    let unusable = |error: peerway_billing_store::StoreError| OpenError::Unusable {
+        place: place.to_owned(),
+        reason: error.to_string().replace('\n', " "),
+    };
+    let mut connection = answer(connect.connect()).await.map_err(unusable)?;
+    match answer(migrate(&mut connection)).await.map_err(unusable)? {
+        Found::Ledger => Ok(connection),
+        Found::Newer(found) => Err(OpenError::Newer { place: place.to_owned(), found, known: known() }),
+        Found::Other(tables) => {
+            let found = format!("a PostgreSQL database of another program, with {tables} tables and views");
+            Err(OpenError::NotALedger { place: place.to_owned(), found })
+        }
+    }
+}
+
+/// What a database turned out to be.
+enum Found {
+    /// A ledger, now of the newest schema.
+    Ledger,
+    /// A ledger of this schema, which is not known here.
+    Newer(i64),
+    /// Something else, with so many tables and views.
+    Other(i64),
+}
+
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+async fn migrate(connection: &mut PgConnection) -> Result<Found, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    // Two gateways may meet an empty database at once.
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
+    let there = sqlx::query!(
+        r#"SELECT COUNT(*) AS "tables!", COUNT(*) FILTER (WHERE relname = 'peerway_ledger') AS "marks!"
+           FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')"#
+    );
+    let there = there.fetch_one(&mut *transaction).await?;
+    let version = match (there.marks, there.tables) {
+        (0, 0) => 0,
+        (0, tables) => return Ok(Found::Other(tables)),
+        _ => sqlx::query_scalar!("SELECT version FROM peerway_ledger").fetch_one(&mut *transaction).await?,
+    };
+    if version > known() {
+        return Ok(Found::Newer(version));
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    if done < MIGRATIONS.len() {
+        for script in &MIGRATIONS[done..] {
+            sqlx::raw_sql(*script).execute(&mut *transaction).await?;
+        }
+        let stamp = sqlx::query!(
+            "INSERT INTO peerway_ledger (version) VALUES ($1) ON CONFLICT (only_one) DO UPDATE SET version = $1",
+            known()
+        );
+        stamp.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(Found::Ledger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_no_password() {
+        let url = "postgres://gateway:hunter2@db.example.com:6432/money?sslmode=require";
+        let Ok(address) = Address::of(url, Duration::from_secs(1)) else { panic!("it is a URL") };
+        assert_eq!(address.place, "postgres://db.example.com:6432/money");
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_is_not_repeated() {
+        let Err(error) = Address::of("postgres://gateway:hunter2@db:port/money", Duration::from_secs(1)) else {
+            panic!("its port is no number")
+        };
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Everything in the database at one moment.
+
+use async_trait::async_trait;
+use peerway_billing_store::{AccountRow, HoldRow, KeyRow, LogPage, MemberRow, Snapshot, StoreError};
+use sqlx::{Postgres, Transaction};
+
+use crate::error::answer;
+use crate::schema;
+use crate::tables::{accounts, charges, entries, holds, keys, members, parts, transfers};
+
+/// A transaction that only reads.
+pub(crate) struct Moment {
+    at: Transaction<'static, Postgres>,
+}
+
+impl Moment {
+    pub(crate) const fn of(at: Transaction<'static, Postgres>) -> Self {
+        Self { at }
+    }
+
+    async fn page(&mut self, after: i64, limit: i64) -> Result<LogPage, sqlx::Error> {
+        let at = &mut *self.at;
+        let transfers = transfers!("WHERE seq > $1 ORDER BY seq LIMIT $2", after, limit).fetch_all(&mut *at).await?;
+        let last = LogPage::last(&transfers, limit);
+        let entries = entries!("WHERE transfer > $1 AND transfer <= $2 ORDER BY transfer, line", after, last);
+        let entries = entries.fetch_all(&mut *at).await?;
+        let charges = charges!("WHERE transfer > $1 AND transfer <= $2 ORDER BY transfer", after, last);
+        let charges = charges.fetch_all(&mut *at).await?;
+        let parts = parts!("WHERE transfer > $1 AND transfer <= $2 ORDER BY transfer, part", after, last);
+        Ok(LogPage { transfers, entries, charges, parts: parts.fetch_all(&mut *at).await? })
+    }
+}
+
+#[async_trait]
+impl Snapshot for Moment {
+    /// The server checks its pages as it reads them; one that is damaged is an error of whatever reads it.
+    async fn damage(&mut self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn odd_schema(&mut self) -> Result<Option<String>, StoreError> {
+        answer(schema::odd(&mut self.at)).await
+    }
+
+    async fn log(&mut self, after: i64, limit: i64) -> Result<LogPage, StoreError> {
+        answer(self.page(after, limit)).await
+    }
+
+    async fn holds(&mut self, after: &str, limit: i64) -> Result<Vec<HoldRow>, StoreError> {
+        let holds = holds!("WHERE id > $1 ORDER BY id LIMIT $2", after, limit);
+        answer(holds.fetch_all(&mut *self.at)).await
+    }
+
+    async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError> {
+        answer(accounts!("ORDER BY id").fetch_all(&mut *self.at)).await
+    }
+
+    async fn keys(&mut self) -> Result<Vec<KeyRow>, StoreError> {
+        answer(keys!("ORDER BY id").fetch_all(&mut *self.at)).await
+    }
+
+    async fn members(&mut self) -> Result<Vec<MemberRow>, StoreError> {
+        answer(members!("ORDER BY account, subject").fetch_all(&mut *self.at)).await
+    }
+}

@@ -1,0 +1,94 @@
+//! The columns of every table, said once: each macro is a `SELECT` of one table's rows that ends as it is told.
+
+macro_rules! accounts {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::AccountRow,
+            r#"SELECT id, kind, name, frozen, created_at,
+                      balance, held
+               FROM accounts "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! holds {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::HoldRow,
+            r#"SELECT id, account, amount, captured, state,
+                      expires_at, owner, created_at, seal
+               FROM holds "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! keys {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::KeyRow,
+            r#"SELECT id, account, name, prefix, sha256, created_at, revoked_at, policy, replaced_by, root
+               FROM keys "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! members {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::MemberRow,
+            r#"SELECT account, subject, role, name, created_at FROM members "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! transfers {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::TransferRow,
+            r#"SELECT seq, kind, reference, memo, created_at, prev_hash, hash, audit_account, audit
+               FROM transfers "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! entries {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::EntryRow,
+            r#"SELECT transfer, line, account, amount FROM entries "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! charges {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::ChargeRow,
+            r#"SELECT request_id, transfer, hold, late, account, key_id, node, operator, model,
+                      price_input, price_cached, price_output, fee_bps, prompt, cached, completion, claimed_prompt,
+                      claimed_cached, claimed_completion, total, earned, fee, shortfall, outcome, created_at, token_id
+               FROM charges "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! parts {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::PartRow,
+            r#"SELECT transfer, part, node, operator, price_input, price_cached, price_output,
+                      prompt, cached, completion, claimed_prompt, claimed_cached, claimed_completion, earned
+               FROM charge_parts "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+pub(crate) use {accounts, charges, entries, holds, keys, members, parts, transfers};
