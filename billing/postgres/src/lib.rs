@@ -33,7 +33,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Mutex;
 
 use crate::error::answer;
-use crate::open::Address;
+pub use crate::open::Address;
 
 /// Connections for questions; they never write.
 const READERS: u32 = 4;
@@ -42,7 +42,6 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A ledger's database, open.
-#[derive(Debug)]
 pub struct PostgresStore {
     place: String,
     connect: PgConnectOptions,
@@ -52,20 +51,27 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database at `url` (`postgres://user:password@host/database`), making the ledger's tables in an empty
-    /// one. A batch waits for `busy` at most while another gateway is writing.
+    /// Opens the database at `address`, making the ledger's tables in an empty one. A batch waits for `busy` at most while
+    /// another gateway is writing.
     ///
     /// # Errors
     /// No such server or database, something else in it, or a ledger newer than this program.
-    pub async fn open(url: &str, busy: Duration) -> Result<Self, OpenError> {
-        let Address { place, writes, reads } = Address::of(url, busy)?;
-        let connection = open::open(&place, &writes).await?;
+    pub async fn open(address: &Address, busy: Duration) -> Result<Self, OpenError> {
+        let (place, connect) = (address.place().to_owned(), address.writes(busy));
+        let connection = open::open(&place, &connect).await?;
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
             .acquire_timeout(PATIENCE)
-            .connect_lazy_with(reads);
-        Ok(Self { place, connect: writes, writer: Arc::new(Mutex::new(Some(connection))), readers })
+            .connect_lazy_with(address.reads());
+        Ok(Self { place, connect, writer: Arc::new(Mutex::new(Some(connection))), readers })
+    }
+}
+
+/// Without the password.
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

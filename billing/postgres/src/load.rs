@@ -62,7 +62,10 @@ pub(crate) async fn head(connection: &mut PgConnection) -> Result<Option<Link>, 
 }
 
 /// The parts of those charges that have some, in order.
-pub(crate) async fn parts_of(connection: &mut PgConnection, charges: &[ChargeRow]) -> Result<Vec<PartRow>, sqlx::Error> {
+pub(crate) async fn parts_of(
+    connection: &mut PgConnection,
+    charges: &[ChargeRow],
+) -> Result<Vec<PartRow>, sqlx::Error> {
     let transfers = charges.iter().map(|charge| charge.transfer);
     Ok(named!(connection, transfers, parts, "WHERE transfer = ANY($1) ORDER BY transfer, part"))
 }

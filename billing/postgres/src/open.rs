@@ -20,39 +20,63 @@ const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_ledger.sql")];
 /// waiting for it.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Where a ledger is, and how it is spoken to.
-pub(crate) struct Address {
-    /// For people: without user and password.
-    pub(crate) place: String,
-    /// Connections that write.
-    pub(crate) writes: PgConnectOptions,
-    /// Connections that only read.
-    pub(crate) reads: PgConnectOptions,
+/// Where a ledger is: what a URL says.
+#[derive(Clone)]
+pub struct Address {
+    place: String,
+    options: PgConnectOptions,
 }
 
 impl Address {
-    /// What `url` says. `busy`: how long a lock is waited for.
-    pub(crate) fn of(url: &str, busy: Duration) -> Result<Self, OpenError> {
+    /// What `url` says.
+    ///
+    /// # Errors
+    /// It is no URL of a PostgreSQL database.
+    pub fn of(url: &str) -> Result<Self, OpenError> {
         let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Unusable {
             // Not the URL, nor what is wrong in it: there may be a password in both.
             place: "in PostgreSQL".to_owned(),
             reason: "its URL cannot be read; it looks like postgres://user:password@host:5432/database".to_owned(),
         })?;
-        let options = options.application_name("peerway").disable_statement_logging();
-        let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+        let host =
+            options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
         let database = options.get_database().unwrap_or(options.get_username());
         let place = format!("postgres://{host}:{}/{database}", options.get_port());
-        let millis = |time: Duration| time.as_millis().max(1).to_string();
-        let statement = ("statement_timeout", millis(STATEMENT));
-        let writes = options.clone().options([
-            statement.clone(),
+        Ok(Self { place, options: options.application_name("peerway").disable_statement_logging() })
+    }
+
+    /// The same for people: without user and password.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// How connections are made that write. `busy`: how long a lock is waited for.
+    pub(crate) fn writes(&self, busy: Duration) -> PgConnectOptions {
+        self.options.clone().options([
+            ("statement_timeout", millis(STATEMENT)),
             ("lock_timeout", millis(busy)),
             ("idle_in_transaction_session_timeout", millis(IDLE)),
             ("synchronous_commit", "on".to_owned()),
-        ]);
-        let reads = options.options([statement, ("default_transaction_read_only", "on".to_owned())]);
-        Ok(Self { place, writes, reads })
+        ])
     }
+
+    /// How connections are made that only read.
+    pub(crate) fn reads(&self) -> PgConnectOptions {
+        let read_only = ("default_transaction_read_only", "on".to_owned());
+        self.options.clone().options([("statement_timeout", millis(STATEMENT)), read_only])
+    }
+}
+
+/// Without user and password here too.
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+fn millis(time: Duration) -> String {
+    time.as_millis().max(1).to_string()
 }
 
 /// A connection to a ledger whose schema is the newest known.
@@ -124,16 +148,15 @@ mod tests {
 
     #[test]
     fn a_place_has_no_password() {
-        let url = "postgres://gateway:hunter2@db.example.com:6432/money?sslmode=require";
-        let Ok(address) = Address::of(url, Duration::from_secs(1)) else { panic!("it is a URL") };
-        assert_eq!(address.place, "postgres://db.example.com:6432/money");
+        let address = Address::of("postgres://gateway:hunter2@db.example.com:6432/money?sslmode=require").ok();
+        let shown = address.map(|address| (address.place().to_owned(), format!("{address:?}")));
+        let place = "postgres://db.example.com:6432/money".to_owned();
+        assert_eq!(shown, Some((place.clone(), place)));
     }
 
     #[test]
     fn a_url_that_cannot_be_read_is_not_repeated() {
-        let Err(error) = Address::of("postgres://gateway:hunter2@db:port/money", Duration::from_secs(1)) else {
-            panic!("its port is no number")
-        };
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+        let said = Address::of("postgres://gateway:hunter2@db:port/money").map_err(|error| error.to_string());
+        assert!(said.as_ref().is_err_and(|said| !said.contains("hunter2")), "{said:?}");
     }
 }

@@ -78,7 +78,34 @@ save!(
      $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
      $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[],
      $21::bigint[], $22::bigint[], $23::bigint[], $24::text[], $25::bigint[], $26::text[])",
-    [request_id, transfer, hold, late, account, key_id, node, operator, model, price_input, price_cached, price_output, fee_bps, prompt, cached, completion, claimed_prompt, claimed_cached, claimed_completion, total, earned, fee, shortfall, outcome, created_at, token_id]
+    [
+        request_id,
+        transfer,
+        hold,
+        late,
+        account,
+        key_id,
+        node,
+        operator,
+        model,
+        price_input,
+        price_cached,
+        price_output,
+        fee_bps,
+        prompt,
+        cached,
+        completion,
+        claimed_prompt,
+        claimed_cached,
+        claimed_completion,
+        total,
+        earned,
+        fee,
+        shortfall,
+        outcome,
+        created_at,
+        token_id
+    ]
 );
 save!(
     charge_parts,
@@ -88,7 +115,22 @@ save!(
      SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
      $14::bigint[])",
-    [transfer, part, node, operator, price_input, price_cached, price_output, prompt, cached, completion, claimed_prompt, claimed_cached, claimed_completion, earned]
+    [
+        transfer,
+        part,
+        node,
+        operator,
+        price_input,
+        price_cached,
+        price_output,
+        prompt,
+        cached,
+        completion,
+        claimed_prompt,
+        claimed_cached,
+        claimed_completion,
+        earned
+    ]
 );
 save!(
     holds,

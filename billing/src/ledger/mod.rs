@@ -8,7 +8,8 @@
 //!
 //! | file | idea |
 //! | --- | --- |
-//! | `open` | which database, and how it is opened |
+//! | `database` | which database |
+//! | `open` | how it is opened |
 //! | `api` | what callers may ask for |
 //! | `access` | what callers may ask about keys and members |
 //! | `writer` | the task that commits batches |
@@ -26,6 +27,7 @@ mod audit;
 mod batch;
 mod chain;
 mod command;
+mod database;
 mod export;
 mod open;
 mod read;
@@ -36,6 +38,7 @@ mod verify;
 mod writer;
 
 pub use api::Ledger;
+pub use database::{Database, DatabaseError};
 pub use export::ExportError;
 pub use open::LedgerOptions;
 pub use types::{

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use peerway_billing_postgres::PostgresStore;
 use peerway_billing_sqlite::SqliteStore;
 use peerway_billing_store::{OpenError, Store};
 use tokio::sync::mpsc;
 
 use super::api::{Inner, Ledger};
+use super::database::Database;
 use super::writer::Writer;
 use crate::clock::Clock;
 
@@ -44,15 +46,22 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub async fn open_with(path: impl AsRef<Path>, options: LedgerOptions) -> Result<Self, OpenError> {
-        let store = SqliteStore::open(path.as_ref(), options.busy).await?;
-        Ok(Self::kept_in(Arc::new(store), options))
+        Self::open_in(&Database::Sqlite(path.as_ref().to_owned()), options).await
     }
 
-    fn kept_in(store: Arc<dyn Store>, options: LedgerOptions) -> Self {
+    /// Opens the ledger that `database` keeps. An empty database becomes a ledger.
+    ///
+    /// # Errors
+    /// One line that names the database: unusable, something else, or newer than this program.
+    pub async fn open_in(database: &Database, options: LedgerOptions) -> Result<Self, OpenError> {
+        let store: Arc<dyn Store> = match database {
+            Database::Sqlite(path) => Arc::new(SqliteStore::open(path, options.busy).await?),
+            Database::Postgres(address) => Arc::new(PostgresStore::open(address, options.busy).await?),
+        };
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let writer = Writer::new(Arc::clone(&store), options.clock.clone());
         let writer = Mutex::new(Some(tokio::spawn(writer.run(receiver))));
         let queue = Mutex::new(Some(sender));
-        Self { inner: Arc::new(Inner { store, clock: options.clock, queue, writer }) }
+        Ok(Self { inner: Arc::new(Inner { store, clock: options.clock, queue, writer }) })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use peerway_billing::{Actor, AuditEntry, BudgetLimits, KeyChange, KeyHash, KeyPolicy, Role};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, START, capture, grant, hold, key_of, nanos, subject};
+use super::support::{Bench, START, capture, grant, hold, key_of, nanos, subject};
 
 fn told(entries: &[AuditEntry]) -> Vec<(String, String, String, Value)> {
     let tell = |entry: &AuditEntry| {

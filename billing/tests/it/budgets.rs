@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
-use crate::support::{Bench, START, capture, charge_of, grant, hold, key_of, nanos, owner, request, shown};
+use super::support::{Bench, START, capture, charge_of, grant, hold, key_of, nanos, owner, request, shown};
 
 const NO_LIMITS: BudgetLimits = BudgetLimits { day: None, week: None, month: None, lifetime: None };
 

@@ -1,18 +1,18 @@
 //! A process that hammers a ledger is killed with SIGKILL, again and again.
 //!
-//! What must hold after each kill: the file verifies; everything that was acknowledged is there; nobody is
+//! What must hold after each kill: the ledger verifies; everything that was acknowledged is there; nobody is
 //! charged twice; the account lost exactly the sum of its receipts.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use peerway_billing::{AccountId, Actor, Amount, Ledger, Nanos, Till, TillConfig};
+use peerway_billing::{AccountId, Actor, Amount, Ledger, LedgerOptions, Nanos, Till, TillConfig};
 
+use crate::databases::{PostgresDatabase, SqliteFile, TestDatabase};
 use crate::support::{assert_clean, capture, charge_of, grant, hold, nanos, owner, request};
 
-const FILE: &str = "PEERWAY_TEST_HAMMER_FILE";
+const DATABASE: &str = "PEERWAY_TEST_HAMMER_DATABASE";
 const ACCOUNT: &str = "PEERWAY_TEST_HAMMER_ACCOUNT";
 const ROUND: &str = "PEERWAY_TEST_HAMMER_ROUND";
 /// What one request asks; with 10 % fee it costs 11.
@@ -22,10 +22,10 @@ const ASK: i64 = 10;
 #[ignore = "run as a child process by the test below"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hammer() {
-    let Ok(file) = std::env::var(FILE) else { return };
+    let Ok(database) = std::env::var(DATABASE) else { return };
     let account = AccountId::new(std::env::var(ACCOUNT).unwrap()).unwrap();
     let round = std::env::var(ROUND).unwrap();
-    let ledger = Ledger::open(&file).await.unwrap();
+    let ledger = open(&database).await;
     let till = Till::open(ledger.clone(), TillConfig { slice: nanos(200), ..TillConfig::new(owner()) }).await.unwrap();
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..8 {
@@ -69,10 +69,10 @@ fn say(name: &str) {
 }
 
 /// Runs the hammer until it has acknowledged `enough` requests, kills it, and answers all it acknowledged.
-fn run_and_kill(file: &Path, account: &AccountId, round: usize, enough: usize) -> Vec<String> {
+fn run_and_kill(database: &str, account: &AccountId, round: usize, enough: usize) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::hammer", "--ignored", "--nocapture", "--test-threads=1"])
-        .env(FILE, file)
+        .env(DATABASE, database)
         .env(ACCOUNT, account.as_str())
         .env(ROUND, format!("round{round}"))
         .stdout(Stdio::piped())
@@ -91,11 +91,24 @@ fn run_and_kill(file: &Path, account: &AccountId, round: usize, enough: usize) -
     acked
 }
 
+async fn open(database: &str) -> Ledger {
+    Ledger::open_in(&database.parse().unwrap(), LedgerOptions::default()).await.unwrap()
+}
+
 #[tokio::test]
-async fn killed_at_any_moment_nothing_acknowledged_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ledger.db");
-    let ledger = Ledger::open(&file).await.unwrap();
+async fn killed_at_any_moment_nothing_acknowledged_is_lost_in_sqlite() {
+    let database = SqliteFile::fresh().await;
+    kill_again_and_again(&database.url()).await;
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_nothing_acknowledged_is_lost_in_postgres() {
+    let database = PostgresDatabase::fresh().await;
+    kill_again_and_again(&database.url()).await;
+}
+
+async fn kill_again_and_again(database: &str) {
+    let ledger = open(database).await;
     let account = ledger.create_account("hammered", &Actor::operator()).await.unwrap().id;
     let credit = 1_000_000_000;
     ledger.credit(grant(&account, credit, "all"), &Actor::operator()).await.unwrap();
@@ -103,11 +116,11 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost() {
 
     let mut acked = HashSet::new();
     for (round, enough) in [1, 7, 40, 90, 160, 333].into_iter().enumerate() {
-        let names = run_and_kill(&file, &account, round, enough);
+        let names = run_and_kill(database, &account, round, enough);
         assert!(names.len() >= enough, "round {round}: only {} of {enough}", names.len());
         acked.extend(names);
 
-        let ledger = Ledger::open(&file).await.unwrap();
+        let ledger = open(database).await;
         assert_clean(&ledger).await;
         let receipts = ledger.charges(&account, 10_000).await.unwrap();
         assert!(receipts.len() < 10_000, "all receipts are looked at");

@@ -6,9 +6,8 @@ use peerway_billing::{
     AccountId, AccountKind, Actor, Amount, Charge, ChargeTerms, Extend, HoldId, HoldState, KeyId, KeyUsage,
     LedgerError, Nanos, OperatorId, PerMillion, Price, Reference, TokenCount, TokenId, Totals,
 };
-use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, capture, charge_of, grant, hold, nanos, owner, request, shown};
+use super::support::{Bench, TestDatabase, capture, charge_of, grant, hold, nanos, owner, request, shown};
 
 fn operator(name: &str) -> AccountId {
     AccountId::of_operator(&OperatorId::new(name).unwrap())
@@ -210,7 +209,7 @@ async fn the_log_cannot_be_rewritten() {
     let account = bench.customer(1000).await;
     bench.ledger.hold(hold("h", &account, 500, bench.in_secs(60))).await.unwrap();
     bench.ledger.capture(capture("h", "r", 200, true)).await.unwrap();
-    let mut sqlite = SqliteConnection::connect(&format!("sqlite://{}", bench.path().display())).await.unwrap();
+    let mut visitor = bench.database.visitor().await;
     for statement in [
         "UPDATE transfers SET memo = 'x'",
         "DELETE FROM transfers",
@@ -219,7 +218,7 @@ async fn the_log_cannot_be_rewritten() {
         "UPDATE charges SET total = 0",
         "DELETE FROM charges",
     ] {
-        let error = sqlx::raw_sql(statement).execute(&mut sqlite).await.unwrap_err().to_string();
+        let error = visitor.run(statement).await.unwrap_err().to_string();
         assert!(error.contains("append-only"), "{statement}: {error}");
     }
     bench.verified().await;
@@ -277,12 +276,11 @@ async fn a_closed_ledger_says_so_and_keeps_what_it_had() {
 async fn a_database_that_is_away_comes_back() {
     let bench = Bench::new().await;
     let account = bench.customer(10).await;
-    let mut sqlite = SqliteConnection::connect(&format!("sqlite://{}", bench.path().display())).await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut sqlite).await.unwrap();
+    let visitor = bench.database.locked().await;
     let error = bench.ledger.credit(grant(&account, 5, "a"), &Actor::operator()).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(bench.posted(&account).await, 10);
-    sqlx::raw_sql("ROLLBACK").execute(&mut sqlite).await.unwrap();
+    visitor.leave().await;
     assert!(!bench.ledger.credit(grant(&account, 5, "a"), &Actor::operator()).await.unwrap().repeated);
     assert_eq!(bench.posted(&account).await, 15);
     bench.verified().await;

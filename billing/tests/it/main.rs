@@ -1,18 +1,17 @@
-//! The ledger and the till from outside, on real files. Everything in one binary: it links once.
+//! The ledger and the till from outside, on real databases. Everything in one binary: it links once.
+//!
+//! `on_sqlite` and `on_postgres` are one suite, compiled once for each database; the rest is about one of them, or both.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
+#![allow(clippy::duplicate_mod)] // the suite
 
-mod audit;
-mod budgets;
 mod crash;
-mod histories;
-mod keys;
-mod ledger;
-mod members;
+mod databases;
 mod money;
+mod on_postgres;
+mod on_sqlite;
 mod opening;
 mod oracle;
-mod parts;
+mod postgres;
 mod support;
 mod tamper;
-mod till;

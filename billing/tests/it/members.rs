@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peerway_billing::{AccountId, Action, Actor, LedgerError, Member, Role, Scope};
 
-use crate::support::{Bench, START, subject};
+use super::support::{Bench, START, subject};
 
 async fn put(bench: &Bench, account: &AccountId, name: &str, role: Role) -> Result<Member, LedgerError> {
     bench.ledger.put_member(account, &subject(name), role, name, &Actor::operator()).await

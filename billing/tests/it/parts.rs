@@ -3,7 +3,7 @@
 use peerway_billing::{AccountId, OperatorId, Part, PerMillion, Price, TokenCount, charge, charge_parts};
 use proptest::prelude::*;
 
-use crate::support::{Bench, after, capture, charge_of, hold, nanos, part_of, request};
+use super::support::{Bench, after, capture, charge_of, hold, nanos, part_of, request};
 
 fn operator(name: &str) -> AccountId {
     AccountId::of_operator(&OperatorId::new(name).unwrap())

@@ -1,6 +1,5 @@
-//! What several tests need: a ledger in a folder of its own, and short ways to say common things.
+//! What several tests need: a ledger in a database of its own, and short ways to say common things.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use peerway_billing::{
@@ -8,33 +7,30 @@ use peerway_billing::{
     KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion,
     Price, Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
-use tempfile::TempDir;
+
+use crate::databases::TestDatabase;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// A ledger on a real file, with a clock that is moved by hand.
-pub(crate) struct Bench {
-    pub(crate) folder: TempDir,
+/// A ledger in a real database, with a clock that is moved by hand.
+pub(crate) struct Bench<D> {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
     pub(crate) hand: ManualClock,
+    pub(crate) database: D,
 }
 
-impl Bench {
+impl<D: TestDatabase> Bench<D> {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let database = D::fresh().await;
         let (clock, hand) = Clock::manual(START);
-        let ledger = open(folder.path().join("ledger.db"), clock.clone()).await;
-        Self { folder, ledger, clock, hand }
+        let ledger = database.open(options(clock.clone())).await;
+        Self { ledger, clock, hand, database }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("ledger.db")
-    }
-
-    /// The same file, as another process would open it.
+    /// The same ledger, as another process would open it.
     pub(crate) async fn another(&self) -> Ledger {
-        open(self.path(), self.clock.clone()).await
+        self.database.open(options(self.clock.clone())).await
     }
 
     pub(crate) fn in_secs(&self, secs: u64) -> Timestamp {
@@ -81,9 +77,8 @@ pub(crate) async fn assert_clean(ledger: &Ledger) {
 }
 
 /// A short busy time, so that tests of an absent database take milliseconds.
-pub(crate) async fn open(path: PathBuf, clock: Clock) -> Ledger {
-    let options = LedgerOptions { clock, busy: Duration::from_millis(20), ..LedgerOptions::default() };
-    Ledger::open_with(path, options).await.unwrap()
+pub(crate) fn options(clock: Clock) -> LedgerOptions {
+    LedgerOptions { clock, busy: Duration::from_millis(50), ..LedgerOptions::default() }
 }
 
 pub(crate) fn nanos(amount: i64) -> Nanos {

@@ -7,7 +7,10 @@ use peerway_billing::ledger::{Check, VerifyReport};
 use peerway_billing::{Actor, Clock, KeyChange, Ledger, Role};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Bench, START, after, capture, hold, key_of, open, part_of, subject};
+use crate::databases::SqliteFile;
+use crate::support::{START, after, capture, hold, key_of, options, part_of, subject};
+
+type Bench = crate::support::Bench<SqliteFile>;
 
 /// A file with something in every table: open and ended holds, charges, keys live and revoked.
 async fn full_file() -> Bench {
@@ -65,7 +68,7 @@ async fn verify_copy(original: &Path, statement: String) -> VerifyReport {
     let path = folder.path().join("ledger.db");
     std::fs::copy(original, &path).unwrap();
     assert_eq!(edit(&path, statement.clone()).await, 1, "{statement} changes one row");
-    let ledger = open(path, Clock::manual(START).0).await;
+    let ledger = Ledger::open_with(path, options(Clock::manual(START).0)).await.unwrap();
     let report = ledger.verify().await.unwrap();
     ledger.close().await;
     assert!(!report.is_clean(), "not found: {statement}");
@@ -95,7 +98,7 @@ fn first_line(table: &str) -> &'static str {
 #[tokio::test]
 async fn every_column_of_every_table_is_watched() {
     let bench = full_file().await;
-    let url = format!("sqlite://{}", bench.path().display());
+    let url = format!("sqlite://{}", bench.database.path().display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let mut cases = Vec::new();
     for (table, key) in TABLES {
@@ -122,7 +125,7 @@ async fn every_column_of_every_table_is_watched() {
     connection.close().await.unwrap();
     assert!(cases.len() > 100);
     for case in cases {
-        verify_copy(&bench.path(), case).await;
+        verify_copy(&bench.database.path(), case).await;
     }
 }
 
@@ -134,7 +137,7 @@ async fn a_missing_row_is_missed() {
             let row = format!("(SELECT {key} FROM {table} ORDER BY {key} {order} LIMIT 1)");
             let more = first_line(table);
             // Opening an account has no entries: the first transfer is deleted from its own table all the same.
-            verify_copy(&bench.path(), format!("DELETE FROM {table} WHERE {key} = {row}{more}")).await;
+            verify_copy(&bench.database.path(), format!("DELETE FROM {table} WHERE {key} = {row}{more}")).await;
         }
     }
 }
@@ -142,14 +145,17 @@ async fn a_missing_row_is_missed() {
 #[tokio::test]
 async fn the_first_bad_row_is_named() {
     let bench = full_file().await;
-    let report = verify_copy(&bench.path(), "UPDATE transfers SET memo = 'better' WHERE seq = 2".to_owned()).await;
+    let report =
+        verify_copy(&bench.database.path(), "UPDATE transfers SET memo = 'better' WHERE seq = 2".to_owned()).await;
     let places: Vec<(Check, &str)> =
         report.findings.iter().map(|finding| (finding.check, finding.place.as_str())).collect();
     assert_eq!(places, [(Check::Chain, "transfer 2")]);
 
-    let report =
-        verify_copy(&bench.path(), "UPDATE accounts SET balance = balance + 1 WHERE id = 'operator:alice'".to_owned())
-            .await;
+    let report = verify_copy(
+        &bench.database.path(),
+        "UPDATE accounts SET balance = balance + 1 WHERE id = 'operator:alice'".to_owned(),
+    )
+    .await;
     assert_eq!(report.findings.len(), 1);
     assert_eq!(
         (report.findings[0].check, report.findings[0].place.as_str()),
@@ -160,7 +166,7 @@ async fn the_first_bad_row_is_named() {
     let stolen =
         "INSERT INTO keys VALUES ('key_0', 'acct_0', 'mine', 'sk-pw-0000', 'abc', 0, NULL, '{}', NULL, 'key_0')"
             .to_owned();
-    let report = verify_copy(&bench.path(), stolen).await;
+    let report = verify_copy(&bench.database.path(), stolen).await;
     assert_eq!((report.findings[0].check, report.findings[0].place.as_str()), (Check::Keys, "key key_0"));
 }
 
@@ -219,7 +225,7 @@ async fn access_that_nobody_gave_is_found() {
         ),
     ];
     for (check, case) in cases {
-        let report = verify_copy(&bench.path(), case.clone()).await;
+        let report = verify_copy(&bench.database.path(), case.clone()).await;
         assert!(report.findings.iter().any(|finding| finding.check == check), "{case}: {:?}", report.findings);
     }
 }
@@ -227,7 +233,7 @@ async fn access_that_nobody_gave_is_found() {
 #[tokio::test]
 async fn a_missing_guard_is_noticed() {
     let bench = full_file().await;
-    let url = format!("sqlite://{}", bench.path().display());
+    let url = format!("sqlite://{}", bench.database.path().display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql("DROP TRIGGER charges_keep_update").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -244,13 +250,13 @@ async fn the_end_of_the_log_cannot_be_cut_off() {
     let newest = "(SELECT max(transfer) FROM charges)";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    std::fs::copy(bench.path(), &path).unwrap();
+    std::fs::copy(bench.database.path(), &path).unwrap();
     for table in ["entries", "transfers"] {
         let column = if table == "entries" { "transfer" } else { "seq" };
         edit(&path, format!("DELETE FROM {table} WHERE {column} >= {newest}")).await;
     }
     edit(&path, format!("DELETE FROM charges WHERE transfer = {newest}")).await;
-    let ledger = open(path, Clock::manual(START).0).await;
+    let ledger = Ledger::open_with(path, options(Clock::manual(START).0)).await.unwrap();
     let checks: Vec<Check> = ledger.verify().await.unwrap().findings.iter().map(|finding| finding.check).collect();
     assert!(checks.contains(&Check::Balances) && !checks.contains(&Check::Chain), "{checks:?}");
 }
@@ -261,8 +267,8 @@ async fn the_end_of_the_log_cannot_be_cut_off() {
 async fn flipped_bits_on_disk_never_pass_as_another_log() {
     use rand::{Rng, SeedableRng};
     let bench = full_file().await;
-    let good = std::fs::read(bench.path()).unwrap();
-    let expected = exported(&bench.path()).await.unwrap();
+    let good = std::fs::read(bench.database.path()).unwrap();
+    let expected = exported(&bench.database.path()).await.unwrap();
     let mut rng = rand::rngs::StdRng::seed_from_u64(7);
     let (mut found, folder) = (0, tempfile::tempdir().unwrap());
     for round in 0..300 {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use peerway_billing::{AccountId, Actor, AdmitError, Admitted, Amount, Ledger, OwnerId, Split, Till, TillConfig};
-use sqlx::{Connection, SqliteConnection};
 use tokio::task::JoinSet;
 
-use crate::support::{Bench, charge_of, grant, nanos, owner, request};
+use super::support::{Bench, TestDatabase, charge_of, grant, nanos, owner, request};
 
 fn config() -> TillConfig {
     TillConfig { slice: nanos(500), ..TillConfig::new(owner()) }
@@ -232,13 +231,6 @@ async fn an_expired_lease_is_replaced_and_its_work_still_paid() {
     bench.verified().await;
 }
 
-async fn locked(bench: &Bench) -> SqliteConnection {
-    let url = format!("sqlite://{}", bench.path().display());
-    let mut sqlite = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut sqlite).await.unwrap();
-    sqlite
-}
-
 #[tokio::test]
 async fn without_the_database_the_lease_carries_on() {
     let bench = Bench::new().await;
@@ -247,7 +239,7 @@ async fn without_the_database_the_lease_carries_on() {
     let till = Till::open(bench.ledger.clone(), config).await.unwrap();
     let first = admit(&till, "a", &account, 100).await.unwrap();
 
-    let lock = locked(&bench).await;
+    let lock = bench.database.locked().await;
     let second = admit(&till, "b", &account, 100).await.unwrap();
     let rest = till.admit(request("c"), &account, Amount { least: nanos(1), most: nanos(900) }).await.unwrap();
     assert_eq!(rest.amount(), nanos(300), "what the lease still has");
@@ -261,7 +253,7 @@ async fn without_the_database_the_lease_carries_on() {
     assert!(matches!(admit(&till, "e", &account, 1).await, Err(AdmitError::Unavailable(_))));
     assert_eq!(bench.posted(&account).await, 1000);
 
-    lock.close().await.unwrap();
+    lock.leave().await;
     till.flush().await.unwrap();
     assert_eq!(bench.posted(&account).await, 850);
     assert_eq!(admit(&till, "f", &account, 850).await.unwrap().amount(), nanos(850));
