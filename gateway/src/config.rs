@@ -10,12 +10,13 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
-use peerway_billing::{FeeBps, Limits, Nanos, parse_network};
+use peerway_billing::{Database, FeeBps, Limits, Nanos, parse_network};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::access::{AccessSettings, IdentityProviderConfig};
 use crate::admission::AdmissionMode;
+use crate::cli::LEDGER_FILE;
 
 /// Everything `peerway serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,11 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// The folder that holds ledger, catalog and identity.
     pub data_dir: PathBuf,
+    /// The database that keeps the ledger: `sqlite:PATH`, or `postgres://user:password@host/database`, which several
+    /// gateways may share. Default `None`: a file in the data folder.
+    // Never written: it may have a password.
+    #[serde(skip_serializing)]
+    pub database: Option<Database>,
     /// Multiaddrs on which nodes are awaited.
     pub p2p_listen: Vec<String>,
     /// Whether nodes on the same network find this gateway by mDNS.
@@ -104,6 +110,7 @@ impl Default for ServeConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data_dir: default_data_dir(),
+            database: None,
             p2p_listen: vec!["/ip4/0.0.0.0/tcp/4100".to_owned(), "/ip4/0.0.0.0/udp/4100/quic-v1".to_owned()],
             mdns: true,
             peer_gateway: Vec::new(),
@@ -241,6 +248,12 @@ impl ServeConfig {
         }
     }
 
+    /// The database that keeps the ledger.
+    #[must_use]
+    pub fn ledger(&self) -> Database {
+        self.database.clone().unwrap_or_else(|| Database::Sqlite(self.data_dir.join(LEDGER_FILE)))
+    }
+
     /// Who may call.
     #[must_use]
     pub fn access(&self) -> AccessSettings {
@@ -298,6 +311,21 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(toml.as_bytes()).unwrap();
         ServeConfig::load(Some(file.path()), serde_json::json!({"mdns": false}))
+    }
+
+    #[test]
+    fn a_database_is_read_and_its_password_never_shown() {
+        assert_eq!(load("data_dir = '/data'").unwrap().ledger().to_string(), "sqlite:/data/ledger.sqlite");
+        let config = load("database = 'postgres://gateway:hunter2@db/money'").unwrap();
+        assert_eq!(config.ledger().to_string(), "postgres://db:5432/money");
+        assert!(!format!("{config:?}{}", serde_json::to_string(&config).unwrap()).contains("hunter2"));
+        for wrong in ["mysql://gateway:hunter2@db/money", "postgres://gateway:hunter2@db:port/money"] {
+            let said = load(&format!("database = '{wrong}'")).unwrap_err().to_string();
+            assert!(
+                said.contains("database") && said.contains("postgres://user") && !said.contains("hunter2"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

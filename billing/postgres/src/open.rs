@@ -68,6 +68,13 @@ impl Address {
     }
 }
 
+/// The same database, whoever asks it.
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
 /// Without user and password here too.
 impl std::fmt::Debug for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// A database, as an operator names it: `sqlite:PATH` or `postgres://user:password@host:port/database`. What is shown of
 /// it, in whatever way, is without user and password.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Database {
     /// A SQLite file.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use peerway_billing::Ledger;
+use peerway_billing::{Database, Ledger, LedgerOptions};
 
 pub use output::Output;
 
@@ -52,6 +52,11 @@ pub struct Cli {
     /// The folder that holds ledger, catalog and identity [default: $PEERWAY_DATA_DIR, else ~/.local/share/peerway]
     #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// The database that keeps the ledger, sqlite:PATH or postgres://user:password@host/database [default: a file in the
+    /// data folder]
+    // A text, which is read later: what cannot be read would be shown here, with its password.
+    #[arg(long, global = true, value_name = "URL", env = "PEERWAY_DATABASE", hide_env_values = true)]
+    database: Option<String>,
     /// Print one JSON value instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -94,6 +99,7 @@ enum Command {
 #[derive(Debug)]
 struct Workspace {
     data_dir: PathBuf,
+    database: Database,
     output: Output,
 }
 
@@ -103,9 +109,14 @@ struct Workspace {
 /// One line for a person.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let data_dir = cli.data_dir.clone().unwrap_or_else(crate::config::default_data_dir);
-    let workspace = Workspace { data_dir, output: Output::new(cli.json) };
+    let database = cli.database.filter(|url| !url.is_empty());
+    let named = match &database {
+        Some(url) => url.parse().context("--database")?,
+        None => Database::Sqlite(data_dir.join(LEDGER_FILE)),
+    };
+    let workspace = Workspace { data_dir, database: named, output: Output::new(cli.json) };
     match cli.command {
-        Command::Serve(args) => serve::run(*args, cli.data_dir).await,
+        Command::Serve(args) => serve::run(*args, cli.data_dir, database).await,
         Command::Bootstrap(args) => bootstrap::run(args, cli.data_dir).await,
         Command::Account(command) => account::run(command, &workspace).await,
         Command::Credit(command) => credit::run(command, &workspace).await,
@@ -126,17 +137,18 @@ pub fn fail(message: &str) -> ExitCode {
 }
 
 impl Workspace {
-    /// The ledger of this data folder, which is made where it is missing.
+    /// The ledger, which is made where it is missing.
     async fn ledger(&self) -> anyhow::Result<Ledger> {
         prepare(&self.data_dir)?;
-        Ok(Ledger::open(self.data_dir.join(LEDGER_FILE)).await?)
+        Ok(Ledger::open_in(&self.database, LedgerOptions::default()).await?)
     }
 
-    /// The ledger of this data folder. It must be there.
+    /// The ledger. Where it is a file, that must be there.
     async fn existing_ledger(&self) -> anyhow::Result<Ledger> {
-        let path = self.data_dir.join(LEDGER_FILE);
-        anyhow::ensure!(path.is_file(), "there is no ledger at {}; give --data-dir", path.display());
-        Ok(Ledger::open(path).await?)
+        if let Database::Sqlite(path) = &self.database {
+            anyhow::ensure!(path.is_file(), "there is no ledger at {}; give --data-dir or --database", path.display());
+        }
+        Ok(Ledger::open_in(&self.database, LedgerOptions::default()).await?)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use peerway_billing::{Budgets, Ledger, OwnerId, Till, TillConfig};
+use peerway_billing::{Budgets, Ledger, LedgerOptions, OwnerId, Till, TillConfig};
 use peerway_p2p::{GatewayPeer, GatewayPeerConfig, Identity, Multiaddr, parse_multiaddr};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
-    TOKEN_SECRET_FILE, prepare,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, PRICES_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE,
+    prepare,
 };
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
@@ -93,10 +93,13 @@ struct ServeFlags {
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<PathBuf>,
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
 }
 
-pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
-    let flags = ServeFlags { data_dir, ..args.flags };
+pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Option<String>) -> anyhow::Result<()> {
+    let flags = ServeFlags { data_dir, database, ..args.flags };
     let config = ServeConfig::load(args.config.as_deref(), flags)?;
     telemetry::start_log(config.log_format);
     let metrics = telemetry::start_metrics().context("metrics cannot start")?;
@@ -108,7 +111,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let identity = Identity::load_or_create(&config.data_dir.join(IDENTITY_FILE))?;
     let catalog = Arc::new(Catalog::open(config.data_dir.join(CATALOG_FOLDER))?);
-    let ledger = Ledger::open(config.data_dir.join(LEDGER_FILE)).await?;
+    let ledger = Ledger::open_in(&config.ledger(), LedgerOptions::default()).await?;
     let shelf = Shelf::open(config.data_dir.join(ANSWERED_FOLDER)).context("cannot use the folder of kept answers")?;
     let shelf = Arc::new(shelf);
     let responses =
