@@ -28,7 +28,7 @@ product = $(given) "$$(.ci/venv)"/bin/python -m pytest
 # Read when used: the compiler may be missing until .ci/needs has said so.
 target = $(shell .ci/target-dir)
 
-.PHONY: help up down status test bench fmt fmt-check lint rooms policy unit product chaos build binaries model needs \
+.PHONY: help statements up down status test bench fmt fmt-check lint rooms policy unit product chaos build binaries model needs \
 	test-needs clean purge
 
 help: ## list what make can do
@@ -64,11 +64,14 @@ policy: needs
 	@echo "== licences and refused crates"
 	@python3 .ci/checks/policy.py
 
+statements: test-needs ## ask the databases about the ledger's SQL again, after a statement or a schema changed
+	@.ci/statements
+
 lint: needs ## run clippy, with every warning an error
 	@echo "== lint"
 	@.ci/cargo clippy $(all) --all-targets $(scripted) -- -D warnings
 
-unit: needs model ## run the tests of the rooms
+unit: test-needs model ## run the tests of the rooms
 	@echo "== tests of the rooms"
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		PEERWAY_DEMO_MODEL=$(model) .ci/cargo nextest run $(all) $(scripted) --no-fail-fast; \
@@ -105,7 +108,8 @@ test-needs:
 
 clean: down ## stop the demo, forget its state and what was built of the rooms; the compiled engine stays
 	@rm -rf $(or $(PEERWAY_STATE),.peerway)
-	@.ci/cargo clean --release -p peerway-openapi -p peerway-p2p -p peerway-billing -p peerway -p peerway-node
+	@.ci/cargo clean --release -p peerway-openapi -p peerway-p2p -p peerway-billing -p peerway-billing-store \
+		-p peerway-billing-sqlite -p peerway-billing-postgres -p peerway -p peerway-node
 
 purge: clean ## as clean, and forget the compiled engine, the model and the tests' Python and Node
 	@rm -rf $(cache)/target-* $(cache)/models $(cache)/venv-* $(cache)/npm-*

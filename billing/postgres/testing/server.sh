@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A PostgreSQL server for tests, on a Unix socket in a folder of its own, for as long as a process lives.
 #
-#   server.sh FOLDER PID      makes FOLDER; the server is ready once FOLDER/ready is there, or gave up once FOLDER/failed is
+#   server.sh FOLDER PID [FSYNC]    makes FOLDER; the server is ready once FOLDER/ready is there, or gave up once
+#                                   FOLDER/failed is. FSYNC is on or off, by default off
 #
 # It ends when the process does, however that ends, and takes the folder with it. PostgreSQL refuses to run as root, so
 # root runs it as the user `postgres`.
 set -u
-folder=$1 watched=$2
+folder=$1 watched=$2 fsync=${3:-off}
 
 alive() { # a process that has ended and was not yet asked for is not alive
     kill -0 "$watched" 2>/dev/null && ! grep -qs '^State:[[:space:]]*Z' "/proc/$watched/status"
@@ -30,9 +31,10 @@ finish() {
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
 
-# Where the disk is slow it would be the disk that is tested; what tests kill is never the server.
+# By default not durable: where the disk is slow it would be the disk that is tested, and what tests kill is never the
+# server.
 if "${as[@]}" "$bin/initdb" -D "$folder/data" -U postgres --auth=trust --no-sync --encoding=UTF8 --no-locale >"$folder/log" 2>&1; then
-    "${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder/socket" -c listen_addresses= -c fsync=off \
+    "${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder/socket" -c listen_addresses= -c "fsync=$fsync" \
         -c max_connections=400 -c shared_buffers=64MB -c autovacuum=off >>"$folder/log" 2>&1 &
     server=$!
     for _ in $(seq 600); do
