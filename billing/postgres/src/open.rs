@@ -42,6 +42,8 @@ impl Address {
             options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
         let database = options.get_database().unwrap_or(options.get_username());
         let place = format!("postgres://{host}:{}/{database}", options.get_port());
+        // Plans that are kept are those of the first rows: a table that has grown since would be read from end to end.
+        let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         Ok(Self { place, options: options.application_name("peerway").disable_statement_logging() })
     }
 

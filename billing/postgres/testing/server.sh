@@ -2,7 +2,7 @@
 # A PostgreSQL server for tests, on a Unix socket in a folder of its own, for as long as a process lives.
 #
 #   server.sh FOLDER PID [FSYNC]    makes FOLDER; the server is ready once FOLDER/ready is there, or gave up once
-#                                   FOLDER/failed is. FSYNC is on or off, by default off
+#                                   FOLDER/failed is. FSYNC is on or off, by default off, and so is vacuuming
 #
 # It ends when the process does, however that ends, and takes the folder with it. PostgreSQL refuses to run as root, so
 # root runs it as the user `postgres`.
@@ -35,7 +35,7 @@ trap 'exit 1' INT TERM HUP
 # server.
 if "${as[@]}" "$bin/initdb" -D "$folder/data" -U postgres --auth=trust --no-sync --encoding=UTF8 --no-locale >"$folder/log" 2>&1; then
     "${as[@]}" "$bin/postgres" -D "$folder/data" -k "$folder/socket" -c listen_addresses= -c "fsync=$fsync" \
-        -c max_connections=400 -c shared_buffers=64MB -c autovacuum=off >>"$folder/log" 2>&1 &
+        -c max_connections=400 -c shared_buffers=64MB -c "autovacuum=$fsync" >>"$folder/log" 2>&1 &
     server=$!
     for _ in $(seq 600); do
         if "$bin/pg_isready" -q -h "$folder/socket" -U postgres; then
