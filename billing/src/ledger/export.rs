@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection, SqliteConnection};
 
 use super::api::Ledger;
@@ -14,15 +14,15 @@ use crate::error::LedgerError;
 pub(super) const PAGE: usize = 1000;
 
 /// One transfer with all that belongs to it.
-#[derive(Serialize)]
-pub(super) struct Posting {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Posting {
     #[serde(flatten)]
-    pub(super) transfer: TransferRow,
-    pub(super) entries: Vec<EntryRow>,
-    pub(super) charge: Option<ChargeRow>,
+    pub(crate) transfer: TransferRow,
+    pub(crate) entries: Vec<EntryRow>,
+    pub(crate) charge: Option<ChargeRow>,
     /// The parts of the charge, where several nodes delivered.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) parts: Vec<PartRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<PartRow>,
 }
 
 /// A stretch of the log, and rows of that stretch that belong to no transfer.

@@ -18,6 +18,7 @@
 //! | `read` | questions that change nothing |
 //! | `usage` | sums of what was spent |
 //! | `audit` | who changed what |
+//! | `proof/` | what is proven to somebody who does not have the log |
 //! | `verify`, `export` | everything recomputed; everything written out |
 
 mod access;
@@ -29,6 +30,7 @@ mod command;
 mod export;
 mod open;
 mod payments;
+mod proof;
 mod read;
 mod rows;
 mod types;
@@ -39,6 +41,7 @@ mod writer;
 pub use api::Ledger;
 pub use export::ExportError;
 pub use open::LedgerOptions;
+pub use proof::{Checkpoint, CheckpointError, CheckpointKey, Proof, ProofError, Proven};
 pub use types::{
     Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
     Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Head, Hold, HoldState, KeyUsage, Moved, NewHold, Outcome,

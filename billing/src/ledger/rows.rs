@@ -2,7 +2,7 @@
 //!
 //! Field names are column names, here and in `batch/store.rs`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt, ReceiptPart};
@@ -27,7 +27,7 @@ pub(crate) struct AccountRow {
     pub(crate) disputes: i64,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, sqlx::FromRow)]
 pub(crate) struct TransferRow {
     pub(crate) seq: i64,
     pub(crate) kind: String,
@@ -44,7 +44,7 @@ pub(crate) struct TransferRow {
     pub(crate) audit: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, sqlx::FromRow)]
 pub(crate) struct EntryRow {
     pub(crate) transfer: i64,
     pub(crate) line: i64,
@@ -52,7 +52,7 @@ pub(crate) struct EntryRow {
     pub(crate) amount: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
 pub(crate) struct ChargeRow {
     pub(crate) request_id: String,
     pub(crate) transfer: i64,
@@ -84,7 +84,7 @@ pub(crate) struct ChargeRow {
 }
 
 /// One node's part of a charge, where several delivered.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
 pub(crate) struct PartRow {
     pub(crate) transfer: i64,
     pub(crate) part: i64,

@@ -10,6 +10,7 @@ mod payments;
 mod schema;
 mod state;
 
+pub(super) use charges::consistent;
 use serde::Serialize;
 use sqlx::Connection;
 
