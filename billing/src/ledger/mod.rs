@@ -16,7 +16,7 @@
 //! | `batch/` | one batch: load rows, decide in memory, store rows |
 //! | `chain` | the hash chain |
 //! | `read` | questions that change nothing |
-//! | `usage` | sums of what was spent |
+//! | `usage`, `days` | sums of what was spent, and a forecast |
 //! | `audit` | who changed what |
 //! | `proof/` | what is proven to somebody who does not have the log |
 //! | `verify`, `export` | everything recomputed; everything written out |
@@ -27,6 +27,7 @@ mod audit;
 mod batch;
 mod chain;
 mod command;
+mod days;
 mod export;
 mod open;
 mod payments;
@@ -44,7 +45,7 @@ pub use open::LedgerOptions;
 pub use proof::{Checkpoint, CheckpointError, CheckpointKey, Proof, ProofError, Proven};
 pub use types::{
     Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
-    Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Head, Hold, HoldState, KeyUsage, Moved, NewHold, Outcome,
-    Part, Receipt, ReceiptPart, Refund, RefundEnd, Source, Totals,
+    Credited, DayQuestion, DayUsage, Deposit, Dispute, DisputeEnd, Extend, Forecast, Granted, Head, Hold, HoldState,
+    KeyUsage, Moved, NewHold, Outcome, Part, Receipt, ReceiptPart, Refund, RefundEnd, Source, Totals,
 };
 pub use verify::{Check, Finding, VerifyReport};

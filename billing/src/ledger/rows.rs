@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt, ReceiptPart};
 use crate::access::{Member, Role};
+use crate::calendar;
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, KeyId, OperatorId, OwnerId, RequestId, SubjectId, TokenId};
@@ -81,6 +82,22 @@ pub(crate) struct ChargeRow {
     pub(crate) created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_id: Option<String>,
+}
+
+/// What was charged to an account on one day, with one key, for one model.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct DayRow {
+    pub(crate) account: String,
+    /// Days since 1970-01-01 UTC.
+    pub(crate) day: i64,
+    /// The key that was shown; empty for none.
+    pub(crate) key: String,
+    pub(crate) model: String,
+    pub(crate) requests: i64,
+    pub(crate) prompt: i64,
+    pub(crate) cached: i64,
+    pub(crate) completion: i64,
+    pub(crate) total: i64,
 }
 
 /// One node's part of a charge, where several delivered.
@@ -233,7 +250,45 @@ impl MemberRow {
     }
 }
 
+impl DayRow {
+    /// Account, day, key and model.
+    pub(crate) fn place(&self) -> DayPlace {
+        (self.account.clone(), self.day, self.key.clone(), self.model.clone())
+    }
+
+    /// Adds what another row of the same place says. Sums stop at the largest number.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.requests, other.requests),
+            (&mut self.prompt, other.prompt),
+            (&mut self.cached, other.cached),
+            (&mut self.completion, other.completion),
+            (&mut self.total, other.total),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+/// Account, day, key and model: each has one [`DayRow`].
+pub(crate) type DayPlace = (String, i64, String, String);
+
 impl ChargeRow {
+    /// What it adds to its day.
+    pub(crate) fn day(&self) -> DayRow {
+        DayRow {
+            account: self.account.clone(),
+            day: calendar::day(Timestamp::from_millis(self.created_at)),
+            key: self.key_id.clone().unwrap_or_default(),
+            model: self.model.clone(),
+            requests: 1,
+            prompt: self.prompt,
+            cached: self.cached,
+            completion: self.completion,
+            total: self.total,
+        }
+    }
+
     /// Price, fee and billed tokens, where they are possible ones.
     pub(crate) fn terms(&self) -> Option<(Price, FeeBps, TokenCount)> {
         let price = price(self.price_input, self.price_cached, self.price_output)?;

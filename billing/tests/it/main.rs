@@ -5,6 +5,7 @@
 mod audit;
 mod budgets;
 mod crash;
+mod days;
 mod histories;
 mod keys;
 mod ledger;

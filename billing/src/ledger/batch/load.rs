@@ -1,6 +1,6 @@
 //! Reads the rows that a batch can touch: first what the commands name, then what those rows name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::SqliteConnection;
 
@@ -172,6 +172,7 @@ pub(super) async fn load(
         new_entries: Vec::new(),
         new_charges: Vec::new(),
         new_parts: Vec::new(),
+        new_days: BTreeMap::new(),
     })
 }
 

@@ -30,7 +30,9 @@ use payments::{MoveName, PastMove};
 
 use super::chain;
 use super::command::{Command, Settle, settle};
-use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use super::rows::{
+    AccountRow, ChargeRow, DayPlace, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+};
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -102,6 +104,8 @@ struct Books {
     new_entries: Vec<EntryRow>,
     new_charges: Vec<ChargeRow>,
     new_parts: Vec<PartRow>,
+    /// What those charges add to their days.
+    new_days: BTreeMap<DayPlace, DayRow>,
 }
 
 /// Decides `commands` in order and commits. Emptied commands have their answer in `settles`; on an error the
@@ -209,6 +213,8 @@ impl Books {
         self.new_transfers.push(transfer);
         self.new_entries.extend(entries);
         if let Some(charge) = charge {
+            let day = charge.day();
+            self.new_days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
             self.charges.insert(charge.request_id.clone(), charge.clone());
             self.new_charges.push(charge);
         }

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{Books, Tracked};
 use crate::error::LedgerError;
-use crate::ledger::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::rows::{AccountRow, ChargeRow, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
 
 /// Rows per statement are powers of two up to two to this.
 const LARGEST: usize = 6;
@@ -117,6 +117,22 @@ row!(
                                     expires_at = excluded.expires_at, seal = excluded.seal"
 );
 row!(
+    DayRow,
+    "usage_days",
+    [account, day, key, model, requests, prompt, cached, completion, total],
+    // Added up, and no further than the largest number.
+    "ON CONFLICT (account, day, key, model) DO UPDATE SET
+        requests = requests + excluded.requests,
+        prompt = CASE WHEN prompt > 9223372036854775807 - excluded.prompt THEN 9223372036854775807
+                      ELSE prompt + excluded.prompt END,
+        cached = CASE WHEN cached > 9223372036854775807 - excluded.cached THEN 9223372036854775807
+                      ELSE cached + excluded.cached END,
+        completion = CASE WHEN completion > 9223372036854775807 - excluded.completion THEN 9223372036854775807
+                          ELSE completion + excluded.completion END,
+        total = CASE WHEN total > 9223372036854775807 - excluded.total THEN 9223372036854775807
+                     ELSE total + excluded.total END"
+);
+row!(
     AccountRow,
     "accounts",
     [id, kind, name, frozen, created_at, balance, held, disputes],
@@ -147,6 +163,7 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
     wrote |= write(connection, &all(&books.new_entries)).await?;
     wrote |= write(connection, &all(&books.new_charges)).await?;
     wrote |= write(connection, &all(&books.new_parts)).await?;
+    wrote |= write(connection, &books.new_days.values().collect::<Vec<_>>()).await?;
     wrote |= write(connection, &dirty(books.holds.values())).await?;
     wrote |= write(connection, &dirty(books.keys.values())).await?;
     for ((account, subject), member) in books.members.iter().filter(|(_, member)| member.dirty) {

@@ -13,4 +13,4 @@ pub use audit::{Action, AuditEntry};
 pub use charge::{Capture, Captured, Charge, ChargeTerms, Outcome, Part, Receipt, ReceiptPart};
 pub use hold::{Amount, Extend, Granted, Hold, HoldState, NewHold};
 pub use payment::{Deposit, Dispute, DisputeEnd, Moved, Refund, RefundEnd, Source};
-pub use usage::{KeyUsage, Totals};
+pub use usage::{DayQuestion, DayUsage, Forecast, KeyUsage, Totals};

@@ -9,7 +9,7 @@ use super::{Check, VerifyReport, charges};
 use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{PAGE, Posting, page};
-use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::rows::{ChargeRow, DayPlace, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
 use crate::ledger::types::{DisputeEnd, Head};
 
 /// An account as the log tells it.
@@ -33,6 +33,8 @@ pub(super) struct Totals {
     /// What charges took out of holds that were open.
     pub(super) captured: HashMap<String, i128>,
     payments: Payments,
+    /// What charges add up to by day.
+    pub(super) days: BTreeMap<DayPlace, DayRow>,
 }
 
 pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Totals, sqlx::Error> {
@@ -108,6 +110,9 @@ impl Totals {
         let TransferRow { seq, kind, reference, memo, created_at, .. } = &posting.transfer;
         for entry in &posting.entries {
             self.accounts.entry(entry.account.clone()).or_default().balance += i128::from(entry.amount);
+        }
+        if let Some(day) = posting.charge.as_ref().map(ChargeRow::day) {
+            self.days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
         }
         if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {
             *self.captured.entry(charge.hold.clone()).or_default() += i128::from(charge.total);

@@ -49,6 +49,8 @@ pub enum Check {
     Keys,
     /// Every member was put in the log as they stand, and no other.
     Members,
+    /// What was spent by day, key and model is the sum of the charges of that day.
+    Days,
     /// The log says what it says in a form that this program knows.
     Memos,
 }

@@ -8,7 +8,7 @@ use super::log::{LoggedAccount, Totals};
 use super::{Check, VerifyReport};
 use crate::id::HoldId;
 use crate::ledger::batch::opening_memo;
-use crate::ledger::rows::{AccountRow, HoldRow, KeyRow, MemberRow};
+use crate::ledger::rows::{AccountRow, DayRow, HoldRow, KeyRow, MemberRow};
 use crate::ledger::types::{AccountKind, platform};
 
 /// Rows read at a time.
@@ -23,7 +23,29 @@ pub(super) async fn compare(
     let held = holds(connection, totals, now, report).await?;
     accounts(connection, totals, &held, report).await?;
     keys(connection, totals, report).await?;
-    members(connection, totals, report).await
+    members(connection, totals, report).await?;
+    days(connection, totals, report).await
+}
+
+async fn days(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    report: &mut VerifyReport,
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<DayRow> =
+        sqlx::query_as("SELECT * FROM usage_days ORDER BY account, day, key, model").fetch_all(connection).await?;
+    for row in &rows {
+        let DayRow { account, day, model, .. } = row;
+        if totals.days.get(&row.place()) != Some(row) {
+            let place = format!("day {day} of {account}, model {model}");
+            report.find(Check::Days, place, "is not the sum of its charges");
+        }
+    }
+    if rows.len() != totals.days.len() {
+        let message = format!("{} days are there and the charges make {}", rows.len(), totals.days.len());
+        report.find(Check::Days, "days", message);
+    }
+    Ok(())
 }
 
 /// Checks every hold; answers what open ones set aside, per account.
