@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::rows::{KeyRow, MemberRow};
+use super::proof::Checkpoint;
+use super::rows::{KeyRow, MemberRow, NodeRow};
 use super::types::{
     Account, Capture, Captured, Credit, Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Hold, Moved, NewHold,
     Refund, RefundEnd,
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Release { hold: HoldId, reply: Reply<Hold> },
     ReleaseOwner { owner: OwnerId, reply: Reply<u64> },
     Sweep { reply: Reply<u64> },
+    KeepNodes { nodes: Vec<NodeRow>, reply: Reply<()> },
+    KeepCheckpoint { checkpoint: Checkpoint, reply: Reply<()> },
     CreateKey { key: KeyRow, actor: Actor, reply: Reply<KeyRecord> },
     UpdateKey { key: KeyId, change: KeyChange, actor: Actor, reply: Reply<KeyRecord> },
     RotateKey { key: KeyId, successor: KeyRow, overlap: Duration, actor: Actor, reply: Reply<KeyRecord> },
@@ -59,6 +62,7 @@ impl Command {
             Self::Capture { reply, .. } => drop(reply.send(Err(error))),
             Self::Release { reply, .. } => drop(reply.send(Err(error))),
             Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
+            Self::KeepNodes { reply, .. } | Self::KeepCheckpoint { reply, .. } => drop(reply.send(Err(error))),
             Self::CreateKey { reply, .. }
             | Self::UpdateKey { reply, .. }
             | Self::RotateKey { reply, .. }

@@ -35,12 +35,22 @@ pub(super) struct Page {
 
 /// The next [`PAGE`] transfers after `after`. A shorter page is the last, and looks for strays to the very end.
 pub(super) async fn page(connection: &mut SqliteConnection, after: i64) -> Result<Page, sqlx::Error> {
+    stretch(connection, after, PAGE).await
+}
+
+/// One transfer.
+pub(super) async fn posting(connection: &mut SqliteConnection, seq: i64) -> Result<Option<Posting>, sqlx::Error> {
+    let mut found = stretch(connection, seq.saturating_sub(1), 1).await?.postings;
+    Ok(found.pop().filter(|posting| posting.transfer.seq == seq))
+}
+
+async fn stretch(connection: &mut SqliteConnection, after: i64, most: usize) -> Result<Page, sqlx::Error> {
     let transfers: Vec<TransferRow> = sqlx::query_as("SELECT * FROM transfers WHERE seq > ?1 ORDER BY seq LIMIT ?2")
         .bind(after)
-        .bind(PAGE as i64)
+        .bind(most as i64)
         .fetch_all(&mut *connection)
         .await?;
-    let last = transfers.last().filter(|_| transfers.len() == PAGE).map_or(i64::MAX, |transfer| transfer.seq);
+    let last = transfers.last().filter(|_| transfers.len() == most).map_or(i64::MAX, |transfer| transfer.seq);
     let entries: Vec<EntryRow> =
         sqlx::query_as("SELECT * FROM entries WHERE transfer > ?1 AND transfer <= ?2 ORDER BY transfer, line")
             .bind(after)

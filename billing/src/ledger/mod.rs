@@ -18,6 +18,7 @@
 //! | `read` | questions that change nothing |
 //! | `usage`, `days` | sums of what was spent, and a forecast |
 //! | `audit` | who changed what |
+//! | `checkpoints` | the log signed, and proofs from it |
 //! | `proof/` | what is proven to somebody who does not have the log |
 //! | `verify`, `export` | everything recomputed; everything written out |
 
@@ -26,6 +27,7 @@ mod api;
 mod audit;
 mod batch;
 mod chain;
+mod checkpoints;
 mod command;
 mod days;
 mod export;

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::proof::Checkpoint;
 use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt, ReceiptPart};
 use crate::access::{Member, Role};
 use crate::calendar;
@@ -98,6 +99,41 @@ pub(crate) struct DayRow {
     pub(crate) cached: i64,
     pub(crate) completion: i64,
     pub(crate) total: i64,
+}
+
+/// The root of a full subtree of the Merkle tree over the log, of a level that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct NodeRow {
+    /// A subtree of this level has 2^level leaves.
+    pub(crate) level: i64,
+    /// How many subtrees of this level are to its left.
+    pub(crate) place: i64,
+    pub(crate) hash: String,
+}
+
+/// How far the log had come, signed.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct CheckpointRow {
+    pub(crate) seq: i64,
+    pub(crate) hash: String,
+    pub(crate) root: String,
+    pub(crate) at: i64,
+    pub(crate) key: String,
+    pub(crate) signature: String,
+}
+
+impl From<CheckpointRow> for Checkpoint {
+    fn from(row: CheckpointRow) -> Self {
+        let CheckpointRow { seq, hash, root, at, key, signature } = row;
+        Self { seq, hash, root, at: Timestamp::from_millis(at), key, signature }
+    }
+}
+
+impl From<Checkpoint> for CheckpointRow {
+    fn from(checkpoint: Checkpoint) -> Self {
+        let Checkpoint { seq, hash, root, at, key, signature } = checkpoint;
+        Self { seq, hash, root, at: at.as_millis(), key, signature }
+    }
 }
 
 /// One node's part of a charge, where several delivered.

@@ -74,7 +74,7 @@ impl Wanted {
             }
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
-            Command::Sweep { .. } => {}
+            Command::Sweep { .. } | Command::KeepNodes { .. } | Command::KeepCheckpoint { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
                 self.keys.insert(key.as_str().to_owned());
@@ -172,6 +172,8 @@ pub(super) async fn load(
         new_entries: Vec::new(),
         new_charges: Vec::new(),
         new_parts: Vec::new(),
+        new_nodes: Vec::new(),
+        new_checkpoints: Vec::new(),
         new_days: BTreeMap::new(),
     })
 }

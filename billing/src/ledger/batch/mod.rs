@@ -31,7 +31,8 @@ use payments::{MoveName, PastMove};
 use super::chain;
 use super::command::{Command, Settle, settle};
 use super::rows::{
-    AccountRow, ChargeRow, DayPlace, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, ChargeRow, CheckpointRow, DayPlace, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, NodeRow, PartRow,
+    TransferRow,
 };
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
@@ -104,6 +105,8 @@ struct Books {
     new_entries: Vec<EntryRow>,
     new_charges: Vec<ChargeRow>,
     new_parts: Vec<PartRow>,
+    new_nodes: Vec<NodeRow>,
+    new_checkpoints: Vec<CheckpointRow>,
     /// What those charges add to their days.
     new_days: BTreeMap<DayPlace, DayRow>,
 }
@@ -151,6 +154,14 @@ impl Books {
             Command::Release { hold, reply } => settle(reply, self.release(&hold)),
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
+            Command::KeepNodes { nodes, reply } => {
+                self.new_nodes.extend(nodes);
+                settle(reply, Ok(()))
+            }
+            Command::KeepCheckpoint { checkpoint, reply } => {
+                self.new_checkpoints.push(checkpoint.into());
+                settle(reply, Ok(()))
+            }
             Command::CreateKey { key, actor, reply } => settle(reply, self.create_key(key, &actor)),
             Command::UpdateKey { key, change, actor, reply } => settle(reply, self.update_key(&key, change, &actor)),
             Command::RotateKey { key, successor, overlap, actor, reply } => {

@@ -12,7 +12,9 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{Books, Tracked};
 use crate::error::LedgerError;
-use crate::ledger::rows::{AccountRow, ChargeRow, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::rows::{
+    AccountRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, NodeRow, PartRow, TransferRow,
+};
 
 /// Rows per statement are powers of two up to two to this.
 const LARGEST: usize = 6;
@@ -116,6 +118,9 @@ row!(
     "ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, captured = excluded.captured, state = excluded.state,
                                     expires_at = excluded.expires_at, seal = excluded.seal"
 );
+// Several gateways may come to the same one: it is the same, or the first that was signed.
+row!(NodeRow, "merkle_nodes", [level, place, hash], "ON CONFLICT DO NOTHING");
+row!(CheckpointRow, "checkpoints", [seq, hash, root, at, key, signature], "ON CONFLICT DO NOTHING");
 row!(
     DayRow,
     "usage_days",
@@ -164,6 +169,8 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
     wrote |= write(connection, &all(&books.new_charges)).await?;
     wrote |= write(connection, &all(&books.new_parts)).await?;
     wrote |= write(connection, &books.new_days.values().collect::<Vec<_>>()).await?;
+    wrote |= write(connection, &all(&books.new_nodes)).await?;
+    wrote |= write(connection, &all(&books.new_checkpoints)).await?;
     wrote |= write(connection, &dirty(books.holds.values())).await?;
     wrote |= write(connection, &dirty(books.keys.values())).await?;
     for ((account, subject), member) in books.members.iter().filter(|(_, member)| member.dirty) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::SqliteConnection;
 
 use super::payments::{Effect, Payments};
+use super::tree::Tree;
 use super::{Check, VerifyReport, charges};
 use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
 use crate::ledger::chain;
@@ -39,6 +40,7 @@ pub(super) struct Totals {
 
 pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Totals, sqlx::Error> {
     let mut totals = Totals::default();
+    let mut tree = Tree::new(connection, report).await?;
     let mut after = i64::MIN;
     loop {
         let page = page(connection, after).await?;
@@ -47,6 +49,7 @@ pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyR
             check_sum(posting, report);
             check_charge(posting, report);
             totals.add(posting, report);
+            tree.add(&posting.transfer, report);
             let TransferRow { seq, hash, .. } = &posting.transfer;
             report.head = Head { seq: *seq, hash: hash.clone() };
             report.transfers += 1;
@@ -65,6 +68,7 @@ pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyR
             report.find(Check::Charges, format!("part {transfer}/{part}"), "belongs to no transfer");
         }
         if page.postings.len() < PAGE {
+            tree.end(connection, report).await?;
             return Ok(totals);
         }
         after = report.head.seq;

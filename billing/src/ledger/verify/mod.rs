@@ -9,6 +9,7 @@ mod log;
 mod payments;
 mod schema;
 mod state;
+mod tree;
 
 pub(super) use charges::consistent;
 use serde::Serialize;
@@ -51,6 +52,8 @@ pub enum Check {
     Members,
     /// What was spent by day, key and model is the sum of the charges of that day.
     Days,
+    /// Every checkpoint was signed, over the log as it stands; and the tree under them is the log's.
+    Checkpoints,
     /// The log says what it says in a form that this program knows.
     Memos,
 }
@@ -77,6 +80,10 @@ pub struct VerifyReport {
     pub accounts: u64,
     /// How many holds were checked, ended ones among them.
     pub holds: u64,
+    /// How many checkpoints were checked.
+    pub checkpoints: u64,
+    /// The public keys that signed them, in hex. That they are the owner's own is for the reader to compare.
+    pub checkpoint_keys: Vec<String>,
     /// What is wrong: at most one finding per check. Empty is good.
     pub findings: Vec<Finding>,
     /// Holds past their expiry that nobody has swept yet. They count as released; none is a fault.
@@ -108,6 +115,8 @@ impl Ledger {
             transfers: 0,
             accounts: 0,
             holds: 0,
+            checkpoints: 0,
+            checkpoint_keys: Vec::new(),
             findings: Vec::new(),
             overdue_holds: Vec::new(),
         };
