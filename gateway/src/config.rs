@@ -66,6 +66,10 @@ pub struct ServeConfig {
     pub keep_alive_s: u64,
     /// Seconds that running answers have to finish when the gateway stops.
     pub drain_timeout_s: u64,
+    /// Seconds after which the ledger is signed again, if there is something new in it.
+    pub checkpoint_every_s: u64,
+    /// New transfers after which it is signed without waiting for that.
+    pub checkpoint_transfers: u64,
     /// Proxies in front of this gateway. Where a connection comes from one, the caller's address is what it says in
     /// `x-forwarded-for`; otherwise nobody reads that header.
     #[serde(deserialize_with = "networks")]
@@ -123,6 +127,8 @@ impl Default for ServeConfig {
             next_token_timeout_s: 30,
             keep_alive_s: 10,
             drain_timeout_s: 30,
+            checkpoint_every_s: 60,
+            checkpoint_transfers: 10_000,
             trusted_proxies: Vec::new(),
             identity_providers: Vec::new(),
             default_requests_per_minute: None,
