@@ -82,3 +82,31 @@ CREATE TRIGGER merkle_nodes_keep_update BEFORE UPDATE ON merkle_nodes
 BEGIN SELECT RAISE(ABORT, 'nodes of the tree are append-only'); END;
 CREATE TRIGGER merkle_nodes_keep_delete BEFORE DELETE ON merkle_nodes
 BEGIN SELECT RAISE(ABORT, 'nodes of the tree are append-only'); END;
+
+-- Where an account wants to be told that a budget is being used up, and what it was told. A hook is in the log too, but for
+-- its secret, of which the log has the hash. Alerts change with every try, so that each carries a checksum instead.
+
+CREATE TABLE alert_hooks (
+    account    TEXT PRIMARY KEY,
+    url        TEXT NOT NULL,
+    secret     TEXT NOT NULL,
+    budgets    TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- `id` is made of account, scope, span, beginning and level: each of those is told once.
+CREATE TABLE alerts (
+    id         TEXT PRIMARY KEY,
+    account    TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    span       TEXT NOT NULL CHECK (span IN ('day', 'week', 'month', 'lifetime')),
+    since      INTEGER NOT NULL,
+    level      INTEGER NOT NULL,
+    budget     INTEGER NOT NULL,
+    spent      INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('due', 'delivered', 'given_up', 'passed')),
+    attempts   INTEGER NOT NULL,
+    next_at    INTEGER NOT NULL,
+    seal       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alerts_due ON alerts (next_at) WHERE state = 'due';

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::proof::Checkpoint;
-use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt, ReceiptPart};
+use super::types::{
+    Account, AccountKind, Alert, AlertHook, AlertScope, AlertState, Balance, Hold, HoldState, Outcome, Receipt,
+    ReceiptPart,
+};
 use crate::access::{Member, Role};
-use crate::calendar;
+use crate::calendar::{self, Window};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, KeyId, OperatorId, OwnerId, RequestId, SubjectId, TokenId};
@@ -133,6 +136,117 @@ impl From<Checkpoint> for CheckpointRow {
     fn from(checkpoint: Checkpoint) -> Self {
         let Checkpoint { seq, hash, root, at, key, signature } = checkpoint;
         Self { seq, hash, root, at: at.as_millis(), key, signature }
+    }
+}
+
+/// Where an account is told of its budgets.
+#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct HookRow {
+    pub(crate) account: String,
+    pub(crate) url: String,
+    pub(crate) secret: String,
+    /// [`crate::access::BudgetLimits`] as canonical JSON.
+    pub(crate) budgets: String,
+    pub(crate) created_at: i64,
+}
+
+impl HookRow {
+    pub(crate) fn to_hook(&self) -> Result<AlertHook, LedgerError> {
+        Ok(AlertHook {
+            account: AccountId::stored(self.account.clone()),
+            url: self.url.clone(),
+            budgets: serde_json::from_str(&self.budgets).map_err(|_| corrupt("alert hook", &self.account))?,
+            created_at: Timestamp::from_millis(self.created_at),
+        })
+    }
+}
+
+/// That a budget has reached a level, and whether its account knows.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct AlertRow {
+    pub(crate) id: String,
+    pub(crate) account: String,
+    /// `account`, or `key:` and the first key of a chain of rotations.
+    pub(crate) scope: String,
+    pub(crate) span: String,
+    pub(crate) since: i64,
+    pub(crate) level: i64,
+    pub(crate) budget: i64,
+    pub(crate) spent: i64,
+    pub(crate) created_at: i64,
+    pub(crate) state: String,
+    pub(crate) attempts: i64,
+    /// When it is to be tried next; once it has ended, when it did.
+    pub(crate) next_at: i64,
+    pub(crate) seal: String,
+}
+
+impl AlertRow {
+    /// A new one, named by what it says: whoever notices it again makes the same name.
+    pub(crate) fn new(alert: &Alert, state: AlertState) -> Self {
+        let scope = match &alert.scope {
+            AlertScope::Account => "account".to_owned(),
+            AlertScope::Key(root) => format!("key:{root}"),
+        };
+        let Alert { account, window, since, level, .. } = alert;
+        let name = format!("{account}|{scope}|{window}|{}|{level}", since.as_millis());
+        Self {
+            id: format!("alert_{}", hex::encode(&Sha256::digest(name)[..16])),
+            account: account.as_str().to_owned(),
+            scope,
+            span: window.as_str().to_owned(),
+            since: since.as_millis(),
+            level: i64::from(*level),
+            budget: alert.budget.as_i64(),
+            spent: alert.spent.as_i64(),
+            created_at: alert.created_at.as_millis(),
+            state: state.as_str().to_owned(),
+            attempts: 0,
+            next_at: alert.created_at.as_millis(),
+            seal: String::new(),
+        }
+    }
+
+    /// As that of a hold: what shows that the row was not written by the ledger.
+    pub(crate) fn computed_seal(&self) -> String {
+        let Self {
+            id,
+            account,
+            scope,
+            span,
+            since,
+            level,
+            budget,
+            spent,
+            created_at,
+            state,
+            attempts,
+            next_at,
+            seal: _,
+        } = self;
+        let text = format!(
+            "{id}|{account}|{scope}|{span}|{since}|{level}|{budget}|{spent}|{created_at}|{state}|{attempts}|{next_at}"
+        );
+        hex::encode(&Sha256::digest(text)[..8])
+    }
+
+    pub(crate) fn to_alert(&self) -> Result<Alert, LedgerError> {
+        let bad = || corrupt("alert", &self.id);
+        let scope = match self.scope.strip_prefix("key:") {
+            Some(root) => AlertScope::Key(KeyId::stored(root.to_owned())),
+            None => AlertScope::Account,
+        };
+        Ok(Alert {
+            id: self.id.clone(),
+            account: AccountId::stored(self.account.clone()),
+            scope,
+            window: Window::from_word(&self.span).ok_or_else(bad)?,
+            since: Timestamp::from_millis(self.since),
+            level: u8::try_from(self.level).map_err(|_| bad())?,
+            budget: Nanos::new(self.budget),
+            spent: Nanos::new(self.spent),
+            created_at: Timestamp::from_millis(self.created_at),
+        })
     }
 }
 

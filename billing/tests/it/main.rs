@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod alerts;
 mod audit;
 mod budgets;
 mod crash;

@@ -10,7 +10,7 @@ use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::command::Command;
 use crate::ledger::read::{head, parts_of};
-use crate::ledger::rows::{AccountRow, ChargeRow, HoldRow, KeyRow, MemberRow};
+use crate::ledger::rows::{AccountRow, AlertRow, ChargeRow, HoldRow, HookRow, KeyRow, MemberRow};
 use crate::ledger::types::{Deposit, Dispute, Refund, platform};
 
 /// What the commands of a batch name.
@@ -23,6 +23,9 @@ struct Wanted {
     references: BTreeSet<String>,
     /// References of payments, refunds and disputes.
     moves: BTreeSet<String>,
+    /// Accounts whose hooks may change.
+    hooks: BTreeSet<String>,
+    alerts: BTreeSet<String>,
     keys: BTreeSet<String>,
     /// Accounts whose members may change.
     peopled: BTreeSet<String>,
@@ -74,6 +77,16 @@ impl Wanted {
             }
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
+            Command::PutHook { hook: HookRow { account, .. }, .. } => {
+                self.account(account);
+                self.hooks.insert(account.clone());
+            }
+            Command::RemoveHook { account, .. } => {
+                self.account(account.as_str());
+                self.hooks.insert(account.as_str().to_owned());
+            }
+            Command::RaiseAlerts { alerts, .. } => self.alerts.extend(alerts.iter().map(|alert| alert.id.clone())),
+            Command::StepAlert { step, .. } => drop(self.alerts.insert(step.id.clone())),
             Command::Sweep { .. } | Command::KeepNodes { .. } | Command::KeepCheckpoint { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
@@ -147,6 +160,11 @@ pub(super) async fn load(
         &wanted.references,
     )
     .await?;
+    let hooks: Vec<HookRow> =
+        rows(connection, "SELECT * FROM alert_hooks WHERE account IN (SELECT value FROM json_each(?1))", &wanted.hooks)
+            .await?;
+    let alerts: Vec<AlertRow> =
+        rows(connection, "SELECT * FROM alerts WHERE id IN (SELECT value FROM json_each(?1))", &wanted.alerts).await?;
     let keys: Vec<KeyRow> =
         rows(connection, "SELECT * FROM keys WHERE id IN (SELECT value FROM json_each(?1))", &wanted.keys).await?;
     let members: Vec<MemberRow> =
@@ -166,6 +184,8 @@ pub(super) async fn load(
         charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
         parts,
         credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
+        hooks: hooks.into_iter().map(|row| (row.account.clone(), Tracked::clean(Some(row)))).collect(),
+        alerts: by(alerts, |row| row.id.clone()),
         moves: moves.into_iter().map(|past| (past.name(), past)).collect(),
         swept: 0,
         new_transfers: Vec::new(),

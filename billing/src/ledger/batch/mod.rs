@@ -8,6 +8,7 @@
 //! A command checks everything before it changes anything, so one that fails leaves no trace.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod captures;
 mod holds;
@@ -18,6 +19,7 @@ mod payments;
 mod store;
 
 pub(super) use accounts::opening_memo;
+pub(super) use alerts::{LoggedHook, secret_hash};
 pub(super) use keys::{ChangedKey, made_key};
 pub(super) use members::LoggedMember;
 
@@ -31,8 +33,8 @@ use payments::{MoveName, PastMove};
 use super::chain;
 use super::command::{Command, Settle, settle};
 use super::rows::{
-    AccountRow, ChargeRow, CheckpointRow, DayPlace, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, NodeRow, PartRow,
-    TransferRow,
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayPlace, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow,
+    NodeRow, PartRow, TransferRow,
 };
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
@@ -94,6 +96,9 @@ struct Books {
     keys: HashMap<String, Tracked<KeyRow>>,
     /// By account and subject, all members of the accounts that a command may change; `None` once removed.
     members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
+    /// By account; `None` once removed.
+    hooks: HashMap<String, Tracked<Option<HookRow>>>,
+    alerts: HashMap<String, Tracked<AlertRow>>,
     charges: HashMap<String, ChargeRow>,
     /// The parts of those charges that have some, by their transfer.
     parts: HashMap<i64, Vec<PartRow>>,
@@ -154,6 +159,10 @@ impl Books {
             Command::Release { hold, reply } => settle(reply, self.release(&hold)),
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
+            Command::PutHook { hook, actor, reply } => settle(reply, self.put_hook(hook, &actor)),
+            Command::RemoveHook { account, actor, reply } => settle(reply, self.remove_hook(&account, &actor)),
+            Command::RaiseAlerts { alerts, reply } => settle(reply, Ok(self.raise(alerts))),
+            Command::StepAlert { step, reply } => settle(reply, self.step_alert(&step)),
             Command::KeepNodes { nodes, reply } => {
                 self.new_nodes.extend(nodes);
                 settle(reply, Ok(()))

@@ -13,7 +13,8 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 use super::{Books, Tracked};
 use crate::error::LedgerError;
 use crate::ledger::rows::{
-    AccountRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, KeyRow, MemberRow, NodeRow, PartRow, TransferRow,
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
+    PartRow, TransferRow,
 };
 
 /// Rows per statement are powers of two up to two to this.
@@ -118,6 +119,20 @@ row!(
     "ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, captured = excluded.captured, state = excluded.state,
                                     expires_at = excluded.expires_at, seal = excluded.seal"
 );
+row!(
+    HookRow,
+    "alert_hooks",
+    [account, url, secret, budgets, created_at],
+    "ON CONFLICT (account) DO UPDATE SET url = excluded.url, secret = excluded.secret, budgets = excluded.budgets,
+                                         created_at = excluded.created_at"
+);
+row!(
+    AlertRow,
+    "alerts",
+    [id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at, seal],
+    "ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
+                                    seal = excluded.seal"
+);
 // Several gateways may come to the same one: it is the same, or the first that was signed.
 row!(NodeRow, "merkle_nodes", [level, place, hash], "ON CONFLICT DO NOTHING");
 row!(CheckpointRow, "checkpoints", [seq, hash, root, at, key, signature], "ON CONFLICT DO NOTHING");
@@ -163,6 +178,9 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
     for hold in books.holds.values_mut().filter(|hold| hold.dirty) {
         hold.row.seal = hold.row.computed_seal();
     }
+    for alert in books.alerts.values_mut().filter(|alert| alert.dirty) {
+        alert.row.seal = alert.row.computed_seal();
+    }
     let mut wrote = write(connection, &dirty(books.accounts.values())).await?;
     wrote |= write(connection, &all(&books.new_transfers)).await?;
     wrote |= write(connection, &all(&books.new_entries)).await?;
@@ -173,6 +191,13 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
     wrote |= write(connection, &all(&books.new_checkpoints)).await?;
     wrote |= write(connection, &dirty(books.holds.values())).await?;
     wrote |= write(connection, &dirty(books.keys.values())).await?;
+    wrote |= write(connection, &dirty(books.alerts.values())).await?;
+    for (account, hook) in books.hooks.iter().filter(|(_, hook)| hook.dirty) {
+        match &hook.row {
+            Some(row) => wrote |= write(connection, &[row]).await?,
+            None => wrote |= remove_hook(connection, account).await?,
+        }
+    }
     for ((account, subject), member) in books.members.iter().filter(|(_, member)| member.dirty) {
         match &member.row {
             Some(row) => wrote |= write(connection, &[row]).await?,
@@ -180,6 +205,11 @@ pub(super) async fn store(connection: &mut SqliteConnection, books: &mut Books) 
         }
     }
     Ok(wrote)
+}
+
+async fn remove_hook(connection: &mut SqliteConnection, account: &str) -> Result<bool, LedgerError> {
+    sqlx::query("DELETE FROM alert_hooks WHERE account = ?1").bind(account).execute(connection).await?;
+    Ok(true)
 }
 
 /// Members come and go rarely: a statement each will do. Somebody who was added and removed in one batch is in the log

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::payments::{Effect, Payments};
 use super::tree::Tree;
 use super::{Check, VerifyReport, charges};
-use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
+use crate::ledger::batch::{ChangedKey, LoggedHook, LoggedMember, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{PAGE, Posting, page};
 use crate::ledger::rows::{ChargeRow, DayPlace, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
@@ -34,6 +34,8 @@ pub(super) struct Totals {
     /// What charges took out of holds that were open.
     pub(super) captured: HashMap<String, i128>,
     payments: Payments,
+    /// By account, what the log says of its hook, and when it was set.
+    pub(super) hooks: BTreeMap<String, ((String, String, String), i64)>,
     /// What charges add up to by day.
     pub(super) days: BTreeMap<DayPlace, DayRow>,
 }
@@ -143,6 +145,10 @@ impl Totals {
                 }
                 Ok(())
             }
+            "alert_hook" => serde_json::from_str(memo).map(|(account, hook): LoggedHook| match hook {
+                Some(hook) => drop(self.hooks.insert(account, (hook, *created_at))),
+                None => drop(self.hooks.remove(&account)),
+            }),
             "member" => serde_json::from_str(memo).map(|member| self.put_member(member, *created_at)),
             _ => Ok(()),
         };

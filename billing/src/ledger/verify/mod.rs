@@ -52,6 +52,8 @@ pub enum Check {
     Members,
     /// What was spent by day, key and model is the sum of the charges of that day.
     Days,
+    /// Every hook for alerts is as the log set it, and every alert as the ledger wrote it.
+    Alerts,
     /// Every checkpoint was signed, over the log as it stands; and the tree under them is the log's.
     Checkpoints,
     /// The log says what it says in a form that this program knows.

@@ -8,7 +8,7 @@ use super::log::{LoggedAccount, Totals};
 use super::{Check, VerifyReport};
 use crate::id::HoldId;
 use crate::ledger::batch::opening_memo;
-use crate::ledger::rows::{AccountRow, DayRow, HoldRow, KeyRow, MemberRow};
+use crate::ledger::rows::{AccountRow, AlertRow, DayRow, HoldRow, HookRow, KeyRow, MemberRow};
 use crate::ledger::types::{AccountKind, platform};
 
 /// Rows read at a time.
@@ -24,7 +24,42 @@ pub(super) async fn compare(
     accounts(connection, totals, &held, report).await?;
     keys(connection, totals, report).await?;
     members(connection, totals, report).await?;
-    days(connection, totals, report).await
+    days(connection, totals, report).await?;
+    alerts(connection, totals, report).await
+}
+
+async fn alerts(
+    connection: &mut SqliteConnection,
+    totals: &Totals,
+    report: &mut VerifyReport,
+) -> Result<(), sqlx::Error> {
+    let hooks: Vec<HookRow> =
+        sqlx::query_as("SELECT * FROM alert_hooks ORDER BY account").fetch_all(&mut *connection).await?;
+    for row in &hooks {
+        if totals.hooks.get(&row.account) != Some(&(row.logged(), row.created_at)) {
+            report.find(Check::Alerts, format!("alert hook of {}", row.account), "is not as the log set it");
+        }
+    }
+    if hooks.len() != totals.hooks.len() {
+        let message = format!("{} hooks are there and the log set {}", hooks.len(), totals.hooks.len());
+        report.find(Check::Alerts, "alert hooks", message);
+    }
+    let mut after = String::new();
+    loop {
+        let page: Vec<AlertRow> = sqlx::query_as("SELECT * FROM alerts WHERE id > ?1 ORDER BY id LIMIT ?2")
+            .bind(&after)
+            .bind(PAGE as i64)
+            .fetch_all(&mut *connection)
+            .await?;
+        for alert in page.iter().filter(|alert| alert.seal != alert.computed_seal()) {
+            let message = "was changed: its seal is not that of its fields";
+            report.find(Check::Alerts, format!("alert {}", alert.id), message);
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after.clone_from(&last.id),
+            _ => return Ok(()),
+        }
+    }
 }
 
 async fn days(
