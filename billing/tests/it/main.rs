@@ -13,6 +13,7 @@ mod money;
 mod opening;
 mod oracle;
 mod parts;
+mod payments;
 mod support;
 mod tamper;
 mod till;
