@@ -36,4 +36,6 @@ pub use money::{
     AmountParseError, FeeBps, FeeTooHigh, Nanos, Overflow, PerMillion, Price, Split, TokenCount, affordable_completion,
     charge, charge_parts,
 };
-pub use till::{AdmitError, Admitted, CloseError, FlushError, Till, TillConfig, TillStats};
+pub use till::{
+    AdmitError, Admitted, CloseError, FlushError, JournalError, OpenTillError, Till, TillConfig, TillStats,
+};

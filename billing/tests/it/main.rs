@@ -6,6 +6,7 @@ mod audit;
 mod budgets;
 mod crash;
 mod histories;
+mod journal;
 mod keys;
 mod ledger;
 mod members;
