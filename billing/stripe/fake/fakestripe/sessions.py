@@ -45,7 +45,8 @@ def create(world: World, request: Request) -> dict:
         "client_secret collected_information consent consent_collection currency_conversion customer customer_account "
         "customer_creation customer_email discounts invoice invoice_creation locale origin_context payment_intent payment_link "
         "payment_method_collection payment_method_configuration_details permissions recovered_from "
-        "saved_payment_method_options setup_intent shipping_address_collection shipping_cost submit_type subscription success_url wallet_options") | {
+        "saved_payment_method_options setup_intent shipping_address_collection shipping_cost submit_type "
+        "subscription success_url wallet_options") | {
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "branding_settings": None, "custom_fields": [],
         "custom_text": nulls("after_submit shipping_address submit terms_of_service_acceptance"),
