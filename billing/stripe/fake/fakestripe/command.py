@@ -63,7 +63,7 @@ def main(given: list[str] | None = None) -> int:
     stopped = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.set())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     # Read by whoever started it with port 0.
     print(f"fake Stripe: nothing is paid: {server.world.base_url}", flush=True)
     while not stopped.wait(TICK_S):
