@@ -10,7 +10,7 @@ from pathlib import Path
 from . import everything, events, knobs
 from .server import Server
 from .state import State
-from .webhooks import Outbox
+from .webhooks import Outbox, good_url
 from .world import World
 
 TICK_S = 1.0
@@ -32,6 +32,8 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
                      "use 127.0.0.1, or add --anyone")
     if chosen.webhook_url and not chosen.webhook_secret:
         parser.error("--webhook-url needs --webhook-secret")
+    if chosen.webhook_url and not good_url(chosen.webhook_url):
+        parser.error(f"--webhook-url must be http://HOST:PORT/PATH, not {chosen.webhook_url}")
     return chosen
 
 

@@ -36,6 +36,14 @@ class Endpoint:
         return bool(self.url) and ("*" in self.enabled_events or kind in self.enabled_events)
 
 
+def good_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 class Outbox:
     def __init__(self, body_of: Callable[[str], bytes], delivered: Callable[[str], None]) -> None:
         """`body_of` gives the bytes of an event by its id; `delivered` is told of each that was taken."""
@@ -99,7 +107,9 @@ class Outbox:
 
     def send(self, event: str, *, age_s: int = 0, secrets: list[str] | None = None) -> int | str:
         """The status of the answer, or why there was none. `age_s` dates the signature back."""
-        url = urlsplit(self.endpoint.url or "")
+        if not self.endpoint.url:
+            return "there is no endpoint any more"
+        url = urlsplit(self.endpoint.url)
         body = self.body_of(event)
         signed = header(self.endpoint.secrets if secrets is None else secrets, int(time.time()) - age_s, body)
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection

@@ -38,13 +38,13 @@ class FakeStripe(Service):
         """The official client; it tries once unless told otherwise, so that a test sees every failure."""
         return stripe.StripeClient("sk_test_peerway", base_addresses={"api": self.url}, **({"max_network_retries": 0} | options))
 
-    def knob(self, method: str, path: str, **fields: object) -> dict:
+    def knob(self, method: str, path: str, /, **fields: object) -> dict:
         """Turns a knob; its refusal is the test's failure."""
         status, body = self.try_knob(method, path, **fields)
         assert status == 200, body
         return body
 
-    def try_knob(self, method: str, path: str, **fields: object) -> tuple[int, dict]:
+    def try_knob(self, method: str, path: str, /, **fields: object) -> tuple[int, dict]:
         given = {"params": fields} if method == "GET" else {"json": fields}
         answer = requests.request(method, f"{self.url}/_fake/{path}", timeout=60, **given)
         return answer.status_code, answer.json()
