@@ -1,5 +1,7 @@
 """The fake Stripe when things go wrong: idempotency keys, outages, unknown outcomes, and calls that are refused."""
 
+import contextlib
+import http.client
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -218,6 +220,15 @@ def test_only_a_test_key_opens(fake, key, status):
     assert requests.get(f"{fake.url}/v1/balance", headers=bearer, timeout=20).status_code == status
     if key:
         assert requests.get(f"{fake.url}/v1/balance", auth=(key, ""), timeout=20).status_code == status
+
+
+def test_a_body_is_bounded(fake):
+    """The length alone decides: no byte of the body is sent."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", fake.port, timeout=20)) as connection:
+        connection.putrequest("POST", PAYMENTS)
+        connection.putheader("Content-Length", str((1 << 20) + 1))
+        connection.endheaders()
+        assert connection.getresponse().status == 413
 
 
 def test_a_live_key_is_warned_of(fake):
