@@ -3,10 +3,12 @@
 //! An alert is a row before it is told, so that a restart forgets none and tells none twice for having forgotten. It is
 //! told at least once: who tells may die between telling and noting it.
 
+use peerway_billing_store::{FirstDays, Sums};
+
 use super::api::Ledger;
-use super::batch::secret_hash;
 use super::command::{AlertStep, Command};
-use super::rows::{AlertRow, HookRow};
+use super::rows::{AlertRow, HookRow, KeyFields};
+use super::statement::{AlertFields, HookFields, alert_row};
 use super::types::{ALERT_LEVELS, Alert, AlertHook, AlertScope, AlertState, DueAlert};
 use crate::access::{Actor, BudgetLimits, KeyPolicy};
 use crate::calendar::{self, Window};
@@ -17,9 +19,9 @@ use crate::money::Nanos;
 use crate::text;
 
 /// Hooks that are looked at in one go.
-const PAGE: u32 = 100;
+const PAGE: i64 = 100;
 /// Keys of one account whose budgets are watched.
-const KEYS: u32 = 1000;
+const KEYS: i64 = 1000;
 /// Bytes of a URL.
 const URL_BYTES: usize = 2048;
 
@@ -66,11 +68,7 @@ impl Ledger {
     /// # Errors
     /// The database's failure.
     pub async fn alert_hook(&self, account: &AccountId) -> Result<Option<AlertHook>, LedgerError> {
-        let row: Option<HookRow> =
-            sqlx::query_as("SELECT account, url, secret, budgets, created_at FROM alert_hooks WHERE account = ?1")
-                .bind(account.as_str())
-                .fetch_optional(self.readers())
-                .await?;
+        let row = self.store().hook(account.as_str()).await?;
         row.map(|row| row.to_hook()).transpose()
     }
 
@@ -82,14 +80,7 @@ impl Ledger {
     pub async fn raise_alerts(&self) -> Result<u64, LedgerError> {
         let (mut after, mut raised) = (String::new(), 0);
         loop {
-            let hooks: Vec<HookRow> = sqlx::query_as(
-                "SELECT account, url, secret, budgets, created_at FROM alert_hooks
-                 WHERE account > ?1 ORDER BY account LIMIT ?2",
-            )
-            .bind(&after)
-            .bind(PAGE)
-            .fetch_all(self.readers())
-            .await?;
+            let hooks = self.store().hooks(&after, PAGE).await?;
             let Some(last) = hooks.last() else { return Ok(raised) };
             after.clone_from(&last.account);
             let mut alerts = Vec::new();
@@ -107,25 +98,11 @@ impl Ledger {
     /// # Errors
     /// The database's failure.
     pub async fn due_alerts(&self, limit: u32) -> Result<Vec<DueAlert>, LedgerError> {
-        #[derive(sqlx::FromRow)]
-        struct Told {
-            #[sqlx(flatten)]
-            alert: AlertRow,
-            url: String,
-            secret: String,
-        }
-        let rows: Vec<Told> = sqlx::query_as(
-            "SELECT a.*, h.url, h.secret FROM alerts a JOIN alert_hooks h ON h.account = a.account
-             WHERE a.state = 'due' AND a.next_at <= ?1 ORDER BY a.next_at LIMIT ?2",
-        )
-        .bind(self.clock().now().as_millis())
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await?;
-        let due = |Told { alert: row, url, secret }: Told| {
+        let rows = self.store().due_alerts(self.clock().now().as_millis(), limit.into()).await?;
+        let due = |(row, hook): (AlertRow, HookRow)| {
             let (attempts, due_at) =
                 (u32::try_from(row.attempts).unwrap_or(u32::MAX), Timestamp::from_millis(row.next_at));
-            Ok(DueAlert { alert: row.to_alert()?, url, secret, attempts, due_at })
+            Ok(DueAlert { alert: row.to_alert()?, url: hook.url, secret: hook.secret, attempts, due_at })
         };
         rows.into_iter().map(due).collect()
     }
@@ -171,55 +148,28 @@ impl Ledger {
         let account = hook.to_hook()?;
         let mut reached = Vec::new();
         if !account.budgets.is_unlimited() {
-            let spent = self.spent_by_account(&account.account, now).await?;
+            let spent = self.spent_in(&account.account, None, now).await?;
             reached.extend(levels(&account.account, &AlertScope::Account, &account.budgets, spent, now));
         }
-        let keys: Vec<(String, String)> = sqlx::query_as(
-            "SELECT root, policy FROM keys WHERE account = ?1 AND revoked_at IS NULL AND replaced_by IS NULL
-             AND policy LIKE '%\"budgets\"%' ORDER BY id LIMIT ?2",
-        )
-        .bind(account.account.as_str())
-        .bind(KEYS)
-        .fetch_all(self.readers())
-        .await?;
-        for (root, policy) in keys {
-            let policy: KeyPolicy = serde_json::from_str(&policy)?;
-            let spent = self.spent_by_chain(&account.account, &root, now).await?;
-            let scope = AlertScope::Key(KeyId::stored(root));
-            reached.extend(levels(&account.account, &scope, &policy.budgets, spent, now));
+        for row in self.store().keys(Some(account.account.as_str()), KEYS).await? {
+            let key = row.to_record()?;
+            let is_watched =
+                !key.policy.budgets.is_unlimited() && key.revoked_at.is_none() && key.replaced_by.is_none();
+            if is_watched {
+                let spent = self.spent_in(&account.account, Some(&key.root), now).await?;
+                let scope = AlertScope::Key(key.root);
+                reached.extend(levels(&account.account, &scope, &key.policy.budgets, spent, now));
+            }
         }
         Ok(reached)
     }
 
-    async fn spent_by_account(&self, account: &AccountId, now: Timestamp) -> Result<Spent, LedgerError> {
-        let sums: (i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT COALESCE(SUM(CASE WHEN day >= ?2 THEN total END), 0), COALESCE(SUM(CASE WHEN day >= ?3 THEN total END), 0),
-                    COALESCE(SUM(CASE WHEN day >= ?4 THEN total END), 0), COALESCE(SUM(total), 0)
-             FROM usage_days WHERE account = ?1",
-        )
-        .bind(account.as_str())
-        .bind(calendar::day(Window::Day.start(now)))
-        .bind(calendar::day(Window::Week.start(now)))
-        .bind(calendar::day(Window::Month.start(now)))
-        .fetch_one(self.readers())
-        .await?;
-        Ok(sums.into())
-    }
-
-    async fn spent_by_chain(&self, account: &AccountId, root: &str, now: Timestamp) -> Result<Spent, LedgerError> {
-        let sums: (i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT COALESCE(SUM(CASE WHEN day >= ?2 THEN total END), 0), COALESCE(SUM(CASE WHEN day >= ?3 THEN total END), 0),
-                    COALESCE(SUM(CASE WHEN day >= ?4 THEN total END), 0), COALESCE(SUM(total), 0)
-             FROM usage_days WHERE account = ?1 AND key IN (SELECT id FROM keys WHERE root = ?5)",
-        )
-        .bind(account.as_str())
-        .bind(calendar::day(Window::Day.start(now)))
-        .bind(calendar::day(Window::Week.start(now)))
-        .bind(calendar::day(Window::Month.start(now)))
-        .bind(root)
-        .fetch_one(self.readers())
-        .await?;
-        Ok(sums.into())
+    async fn spent_in(&self, account: &AccountId, chain: Option<&KeyId>, now: Timestamp) -> Result<Spent, LedgerError> {
+        let first = |window: Window| calendar::day(window.start(now));
+        let since = FirstDays { day: first(Window::Day), week: first(Window::Week), month: first(Window::Month) };
+        let Sums { total, day, week, month, .. } =
+            self.store().spent_by_days(account.as_str(), chain.map(KeyId::as_str), since).await?;
+        Ok([day, week, month, total])
     }
 }
 
@@ -249,15 +199,8 @@ fn levels(
                 created_at: now,
             };
             let state = if is_highest { AlertState::Due } else { AlertState::Passed };
-            rows.push(AlertRow::new(&alert, state));
+            rows.push(alert_row(&alert, state));
         }
     }
     rows
-}
-
-impl HookRow {
-    /// What the log should say of it.
-    pub(super) fn logged(&self) -> (String, String, String) {
-        (self.url.clone(), self.budgets.clone(), secret_hash(&self.secret))
-    }
 }

@@ -6,14 +6,13 @@
 
 use std::ops::Range;
 
-use sqlx::SqliteConnection;
-
 use super::api::Ledger;
 use super::command::Command;
 use super::export;
-use super::proof::merkle::{self, Hash, Subtree, TILE};
+use super::proof::merkle::{self, Hash, TILE};
 use super::proof::{Checkpoint, CheckpointKey, Proof, parse};
 use super::rows::{CheckpointRow, NodeRow, corrupt};
+use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::RequestId;
 
@@ -39,7 +38,7 @@ impl Ledger {
         while let Some(nodes) = self.missing_nodes(size).await? {
             self.ask(|reply| Command::KeepNodes { nodes, reply }).await?;
         }
-        let root = range_hash(&mut *self.readers().acquire().await?, 0..size).await?;
+        let root = self.range_hash(0..size).await?;
         let checkpoint = key.sign(head.seq, &head.hash, &root, self.clock().now());
         self.ask(|reply| Command::KeepCheckpoint { checkpoint, reply }).await?;
         self.newest_checkpoint().await
@@ -50,7 +49,7 @@ impl Ledger {
     /// # Errors
     /// The database's failure.
     pub async fn newest_checkpoint(&self) -> Result<Option<Checkpoint>, LedgerError> {
-        newest(&mut *self.readers().acquire().await?).await
+        Ok(self.store().newest_checkpoint().await?.map(checkpoint_of))
     }
 
     /// The proof that the charge of a request is in the log, under the newest checkpoint; `None` while that is older than
@@ -60,23 +59,22 @@ impl Ledger {
     /// No such charge, the database's failure, or a log that is damaged.
     pub async fn proof(&self, request: &RequestId) -> Result<Option<Proof>, LedgerError> {
         let seq = self.charge(request).await?.seq;
-        let mut connection = self.readers().acquire().await?;
-        let checkpoint = newest(&mut connection).await?.filter(|checkpoint| checkpoint.seq >= seq);
+        let checkpoint = self.newest_checkpoint().await?.filter(|checkpoint| checkpoint.seq >= seq);
         let Some(checkpoint) = checkpoint else { return Ok(None) };
-        let posting = export::posting(&mut connection, seq).await?;
+        let posting = export::posting(&mut *self.store().snapshot().await?, seq).await?;
         let posting = posting.ok_or_else(|| corrupt("transfer", &seq.to_string()))?;
         let mut path = Vec::new();
         for range in merkle::siblings((seq - 1).unsigned_abs(), checkpoint.seq.unsigned_abs()) {
-            path.push(range_hash(&mut connection, range).await?);
+            path.push(self.range_hash(range).await?);
         }
         Ok(Some(Proof::new(posting, &path, checkpoint)))
     }
 
     /// The next full subtrees under the first `size` transfers that are not kept yet; `None` once all are.
     async fn missing_nodes(&self, size: u64) -> Result<Option<Vec<NodeRow>>, LedgerError> {
-        let mut connection = self.readers().acquire().await?;
         for level in (TILE..=HIGHEST).step_by(TILE as usize) {
-            let (kept, full) = (kept(&mut connection, level).await?, size >> level);
+            let kept = self.store().kept_nodes(level.into()).await?.unsigned_abs();
+            let full = size >> level;
             if kept >= full {
                 continue;
             }
@@ -84,7 +82,7 @@ impl Ledger {
             for place in kept..full.min(kept + STRIDE) {
                 // Of what is kept one level below: this subtree itself is not.
                 let (below, first) = (level - TILE, place << TILE);
-                let hashes = hashes(&mut connection, below, first..first + (1 << TILE)).await?;
+                let hashes = self.hashes(below, first..first + (1 << TILE)).await?;
                 let hash = merkle::fold(hashes).ok_or_else(|| corrupt("subtree", &format!("{level}/{place}")))?;
                 nodes.push(NodeRow { level: i64::from(level), place: column(place), hash: hex::encode(hash) });
             }
@@ -94,62 +92,43 @@ impl Ledger {
     }
 }
 
-async fn newest(connection: &mut SqliteConnection) -> Result<Option<Checkpoint>, LedgerError> {
-    let row: Option<CheckpointRow> =
-        sqlx::query_as("SELECT seq, hash, root, at, key, signature FROM checkpoints ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(connection)
-            .await?;
-    Ok(row.map(Checkpoint::from))
-}
-
-/// How many subtrees of a level are kept.
-async fn kept(connection: &mut SqliteConnection, level: u32) -> Result<u64, LedgerError> {
-    let (next,): (i64,) = sqlx::query_as("SELECT COALESCE(MAX(place) + 1, 0) FROM merkle_nodes WHERE level = ?1")
-        .bind(level)
-        .fetch_one(connection)
-        .await?;
-    Ok(next.unsigned_abs())
-}
-
-/// The hash of the leaves of a range, which begins where a subtree of its size does.
-async fn range_hash(connection: &mut SqliteConnection, range: Range<u64>) -> Result<Hash, LedgerError> {
-    let mut parts = Vec::new();
-    for subtree in merkle::subtrees(range) {
-        parts.push(subtree_hash(connection, subtree).await?);
+impl Ledger {
+    /// The hash of the leaves of a range, which begins where a subtree of its size does.
+    async fn range_hash(&self, range: Range<u64>) -> Result<Hash, LedgerError> {
+        let mut parts = Vec::new();
+        for subtree in merkle::subtrees(range) {
+            let (level, places) = subtree.kept();
+            let damaged = || corrupt("subtree", &format!("{}/{}", subtree.level, subtree.place));
+            parts.push(merkle::fold(self.hashes(level, places).await?).ok_or_else(damaged)?);
+        }
+        Ok(merkle::join(&parts))
     }
-    Ok(merkle::join(&parts))
-}
 
-async fn subtree_hash(connection: &mut SqliteConnection, subtree: Subtree) -> Result<Hash, LedgerError> {
-    let (level, places) = subtree.kept();
-    let hashes = hashes(connection, level, places).await?;
-    merkle::fold(hashes).ok_or_else(|| corrupt("subtree", &format!("{}/{}", subtree.level, subtree.place)))
-}
-
-/// So many hashes of one level, side by side; of level 0 the leaves. All of them must be there.
-async fn hashes(connection: &mut SqliteConnection, level: u32, places: Range<u64>) -> Result<Vec<Hash>, LedgerError> {
-    let rows: Vec<(String,)> = if level == 0 {
-        sqlx::query_as("SELECT hash FROM transfers WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")
-            .bind(column(places.start))
-            .bind(column(places.end))
-            .fetch_all(connection)
-            .await?
-    } else {
-        sqlx::query_as("SELECT hash FROM merkle_nodes WHERE level = ?3 AND place >= ?1 AND place < ?2 ORDER BY place")
-            .bind(column(places.start))
-            .bind(column(places.end))
-            .bind(level)
-            .fetch_all(connection)
-            .await?
-    };
-    let found = rows.len() as u64;
-    let hashes: Option<Vec<Hash>> = rows.iter().map(|(hash,)| parse(hash)).collect();
-    let hashes = hashes.filter(|_| found == places.end - places.start);
-    let mut hashes = hashes.ok_or_else(|| corrupt("stretch of the log", &format!("{places:?} of level {level}")))?;
-    if level == 0 {
-        hashes.iter_mut().for_each(|hash| *hash = merkle::leaf(hash));
+    /// So many hashes of one level, side by side; of level 0 the leaves. All of them must be there.
+    async fn hashes(&self, level: u32, places: Range<u64>) -> Result<Vec<Hash>, LedgerError> {
+        let rows = self.store().node_hashes(level.into(), column(places.start), column(places.end)).await?;
+        let found = rows.len() as u64;
+        let hashes: Option<Vec<Hash>> = rows.iter().map(|hash| parse(hash)).collect();
+        let hashes = hashes.filter(|_| found == places.end - places.start);
+        let mut hashes =
+            hashes.ok_or_else(|| corrupt("stretch of the log", &format!("{places:?} of level {level}")))?;
+        if level == 0 {
+            hashes.iter_mut().for_each(|hash| *hash = merkle::leaf(hash));
+        }
+        Ok(hashes)
     }
-    Ok(hashes)
+}
+
+/// A checkpoint as it is kept.
+pub(super) fn row_of(checkpoint: Checkpoint) -> CheckpointRow {
+    let Checkpoint { seq, hash, root, at, key, signature } = checkpoint;
+    CheckpointRow { seq, hash, root, at: at.as_millis(), key, signature }
+}
+
+/// A checkpoint as it was signed.
+pub(super) fn checkpoint_of(row: CheckpointRow) -> Checkpoint {
+    let CheckpointRow { seq, hash, root, at, key, signature } = row;
+    Checkpoint { seq, hash, root, at: Timestamp::from_millis(at), key, signature }
 }
 
 /// A place as a column: no log comes near the largest number.

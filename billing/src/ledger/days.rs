@@ -1,7 +1,9 @@
 //! What was spent by day, and what follows from it for the days to come.
 
+use peerway_billing_store::{Days, FirstDays};
+
 use super::api::Ledger;
-use super::rows::{DayRow, corrupt};
+use super::statement::DayFields;
 use super::types::{DayQuestion, DayUsage, Forecast};
 use crate::calendar::{self, DAY_MILLIS};
 use crate::clock::Timestamp;
@@ -28,25 +30,17 @@ impl Ledger {
             .after
             .as_ref()
             .map(|(day, key, model)| (calendar::day(*day), key.as_ref().map_or("", KeyId::as_str), model.as_str()));
-        let (day, key, model) = after.unwrap_or((i64::MIN, "", ""));
-        let rows: Vec<DayRow> = sqlx::query_as(
-            "SELECT account, day, key, model, requests, prompt, cached, completion, total FROM usage_days
-             WHERE account = ?1 AND day BETWEEN ?2 AND ?3 AND (day, key, model) > (?4, ?5, ?6)
-               AND (?7 IS NULL OR key = ?7) AND (?8 IS NULL OR model = ?8)
-             ORDER BY day, key, model LIMIT ?9",
-        )
-        .bind(question.account.as_str())
-        .bind(calendar::day(question.from))
-        .bind(calendar::day(question.to))
-        .bind(day)
-        .bind(key)
-        .bind(model)
-        .bind(question.key.as_ref().map(KeyId::as_str))
-        .bind(question.model.as_deref())
-        .bind(question.limit.min(MOST))
-        .fetch_all(self.readers())
-        .await?;
-        rows.into_iter().map(DayRow::told).collect()
+        let days = Days {
+            account: question.account.as_str(),
+            from: calendar::day(question.from),
+            to: calendar::day(question.to),
+            key: question.key.as_ref().map(KeyId::as_str),
+            model: question.model.as_deref(),
+            after: after.unwrap_or((i64::MIN, "", "")),
+            limit: question.limit.min(MOST).into(),
+        };
+        let rows = self.store().days(days).await?;
+        rows.into_iter().map(DayFields::told).collect()
     }
 
     /// How fast an account spends and when all of its credit will be used up, what is set aside at the moment too, from its spending of the last seven whole days and
@@ -58,12 +52,8 @@ impl Ledger {
         let now = self.clock().now();
         let account = self.account(account).await?;
         let first = calendar::day(now).saturating_sub(LOOK_BACK);
-        let (spent,): (i64,) =
-            sqlx::query_as("SELECT COALESCE(SUM(total), 0) FROM usage_days WHERE account = ?1 AND day >= ?2")
-                .bind(account.id.as_str())
-                .bind(first)
-                .fetch_one(self.readers())
-                .await?;
+        let since = FirstDays { day: first, week: first, month: first };
+        let spent = self.store().spent_by_days(account.id.as_str(), None, since).await?.day;
         let since = calendar::midnight(first).max(account.created_at);
         Ok(foresee(Nanos::new(spent), since, now, account.balance.posted))
     }
@@ -80,23 +70,6 @@ fn foresee(spent: Nanos, since: Timestamp, now: Timestamp, available: Nanos) -> 
     let at = i128::from(now.as_millis()) + left;
     let runs_out_at = i64::try_from(at).ok().filter(|_| left < HORIZON_MILLIS).map(Timestamp::from_millis);
     Some(Forecast { per_day: Nanos::new(per_day), runs_out_at })
-}
-
-impl DayRow {
-    fn told(self) -> Result<DayUsage, LedgerError> {
-        let bad = |_| corrupt("day", &self.day.to_string());
-        let count = |number: i64| u64::try_from(number).map_err(bad);
-        Ok(DayUsage {
-            day: calendar::midnight(self.day),
-            requests: count(self.requests)?,
-            prompt: count(self.prompt)?,
-            cached: count(self.cached)?,
-            completion: count(self.completion)?,
-            spent: Nanos::new(self.total),
-            key: (!self.key.is_empty()).then_some(self.key).map(KeyId::stored),
-            model: self.model,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod budgets;
 mod crash;
 mod days;
 mod histories;
+mod journal;
 mod keys;
 mod ledger;
 mod members;

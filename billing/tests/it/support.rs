@@ -34,6 +34,11 @@ impl Bench {
         self.folder.path().join("ledger.db")
     }
 
+    /// Where its till keeps captures.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
     /// The same file, as another process would open it.
     pub(crate) async fn another(&self) -> Ledger {
         open(self.path(), self.clock.clone()).await

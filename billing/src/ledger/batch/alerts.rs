@@ -9,6 +9,7 @@ use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::command::AlertStep;
 use crate::ledger::rows::{AlertRow, HookRow};
+use crate::ledger::statement::HookFields;
 use crate::ledger::types::{Action, AlertHook, AlertState};
 
 /// What the log says of a hook, read: account, and unless it was removed url, budgets and the secret's hash.

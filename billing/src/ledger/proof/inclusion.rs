@@ -6,6 +6,7 @@ use super::checkpoint::{Checkpoint, CheckpointError, parse};
 use super::merkle::{self, Hash};
 use crate::ledger::chain;
 use crate::ledger::export::Posting;
+use crate::ledger::rows::ChargeFields;
 use crate::ledger::types::Receipt;
 use crate::ledger::verify::consistent;
 

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::SqliteConnection;
+use peerway_billing_store::{Snapshot, StoreError};
 
 use super::payments::{Effect, Payments};
 use super::tree::Tree;
 use super::{Check, VerifyReport, charges};
 use crate::ledger::batch::{ChangedKey, LoggedHook, LoggedMember, made_key};
 use crate::ledger::chain;
-use crate::ledger::export::{PAGE, Posting, page};
-use crate::ledger::rows::{ChargeRow, DayPlace, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::export::{Posting, page};
+use crate::ledger::rows::{ChargeRow, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::statement::{DayFields, DayPlace, day_of};
 use crate::ledger::types::{DisputeEnd, Head};
 
 /// An account as the log tells it.
@@ -40,12 +41,12 @@ pub(super) struct Totals {
     pub(super) days: BTreeMap<DayPlace, DayRow>,
 }
 
-pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Totals, sqlx::Error> {
+pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
-    let mut tree = Tree::new(connection, report).await?;
+    let mut tree = Tree::new(snapshot, report).await?;
     let mut after = i64::MIN;
     loop {
-        let page = page(connection, after).await?;
+        let page = page(snapshot, after).await?;
         for posting in &page.postings {
             check_link(posting, report);
             check_sum(posting, report);
@@ -69,8 +70,8 @@ pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyR
         if let Some(PartRow { transfer, part, .. }) = page.stray_parts.first() {
             report.find(Check::Charges, format!("part {transfer}/{part}"), "belongs to no transfer");
         }
-        if page.postings.len() < PAGE {
-            tree.end(connection, report).await?;
+        if !page.goes_on {
+            tree.end(snapshot, report).await?;
             return Ok(totals);
         }
         after = report.head.seq;
@@ -117,7 +118,7 @@ impl Totals {
         for entry in &posting.entries {
             self.accounts.entry(entry.account.clone()).or_default().balance += i128::from(entry.amount);
         }
-        if let Some(day) = posting.charge.as_ref().map(ChargeRow::day) {
+        if let Some(day) = posting.charge.as_ref().map(day_of) {
             self.days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
         }
         if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {

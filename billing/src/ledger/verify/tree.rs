@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::SqliteConnection;
+use peerway_billing_store::{Snapshot, StoreError};
 
 use super::{Check, VerifyReport};
+use crate::ledger::checkpoints::checkpoint_of;
 use crate::ledger::proof::merkle::{self, Frontier, Hash, Subtree, TILE};
 use crate::ledger::proof::{Checkpoint, parse};
-use crate::ledger::rows::{CheckpointRow, NodeRow, TransferRow};
+use crate::ledger::rows::{NodeRow, TransferRow};
 
 /// The tree as far as the log was read, and the checkpoints that lie ahead.
 pub(super) struct Tree {
@@ -19,11 +20,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) async fn new(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Self, sqlx::Error> {
-        let rows: Vec<CheckpointRow> =
-            sqlx::query_as("SELECT seq, hash, root, at, key, signature FROM checkpoints ORDER BY seq")
-                .fetch_all(connection)
-                .await?;
+    pub(super) async fn new(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<Self, StoreError> {
+        let rows = snapshot.checkpoints().await?;
         let newest = rows.last().map_or(0, |row| row.seq);
         for row in &rows {
             report.checkpoints += 1;
@@ -31,7 +29,7 @@ impl Tree {
                 report.checkpoint_keys.push(row.key.clone());
             }
         }
-        let ahead = rows.into_iter().map(|row| (row.seq, row.into())).collect();
+        let ahead = rows.into_iter().map(|row| (row.seq, checkpoint_of(row))).collect();
         Ok(Self { frontier: Frontier::default(), full: BTreeMap::new(), ahead, newest })
     }
 
@@ -56,18 +54,12 @@ impl Tree {
     }
 
     /// What is left once the log ends.
-    pub(super) async fn end(
-        self,
-        connection: &mut SqliteConnection,
-        report: &mut VerifyReport,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) async fn end(self, snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<(), StoreError> {
         if let Some(seq) = self.ahead.keys().next() {
             let message = format!("the log has {} transfers: its end is missing", self.frontier.size());
             report.find(Check::Checkpoints, format!("checkpoint {seq}"), message);
         }
-        let rows: Vec<NodeRow> = sqlx::query_as("SELECT level, place, hash FROM merkle_nodes ORDER BY level, place")
-            .fetch_all(connection)
-            .await?;
+        let rows = snapshot.nodes().await?;
         let mut missing = self.full;
         for NodeRow { level, place, hash } in rows {
             if missing.remove(&(level, place)).map(hex::encode) != Some(hash) {
