@@ -118,6 +118,7 @@ async fn pair(ledger: &Ledger, account: &AccountId) {
         id: id.clone(),
         account: account.clone(),
         amount: Amount::exactly(Nanos::new(200)),
+        ahead: Nanos::ZERO,
         expires_at: ledger.clock().now().after(Duration::from_secs(60)),
         owner: OwnerId::new("benchmark").unwrap(),
     };

@@ -137,6 +137,7 @@ async fn hold_and_capture(ledger: Ledger, account: AccountId) {
         id: id.clone(),
         account,
         amount: HELD,
+        ahead: Nanos::ZERO,
         expires_at: ledger.clock().now().after(Duration::from_secs(60)),
         owner: OwnerId::new("benchmark").unwrap(),
     };

@@ -47,7 +47,7 @@ async fn what_was_captured_and_not_charged_is_charged_from_its_own_lease() {
     let bench = Bench::new().await;
     let account = bench.customer(1000).await;
     left_behind(&bench, &account, &["a", "b"], 200).await;
-    assert_eq!((bench.posted(&account).await, bench.held(&account).await), (1000, 500));
+    assert_eq!((bench.posted(&account).await, bench.held(&account).await), (1000, 400));
     let till = till(&bench).await;
     assert_eq!((bench.posted(&account).await, bench.held(&account).await), (600, 0));
     let charged = receipt(&bench, "b").await.unwrap();

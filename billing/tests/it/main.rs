@@ -14,6 +14,7 @@ mod money;
 mod opening;
 mod oracle;
 mod parts;
+mod scarce;
 mod support;
 mod tamper;
 mod till;
