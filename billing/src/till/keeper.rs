@@ -51,6 +51,7 @@ pub(super) async fn round(shared: &Arc<Shared>) {
 
 /// Gives back to the ledger what leases of accounts with little credit have free: another gateway may need it.
 async fn give_back(shared: &Shared) {
+    let _one_at_a_time = shared.scarce.giving_back.lock().await;
     let spare = |lease: &Arc<Lease>| (lease.hold.clone(), lease.spare());
     let mut parts: Vec<(HoldId, Nanos)> = shared.scarce.take().iter().map(spare).collect();
     parts.retain(|(_, spare)| *spare > Nanos::ZERO);

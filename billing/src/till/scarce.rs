@@ -15,6 +15,8 @@ use super::lease::Lease;
 pub(super) struct Scarce {
     leases: Mutex<Vec<Arc<Lease>>>,
     more: Notify,
+    /// Held while some are given back, so that whoever is next finds it done.
+    pub(super) giving_back: tokio::sync::Mutex<()>,
 }
 
 impl Scarce {

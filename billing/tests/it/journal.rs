@@ -22,7 +22,8 @@ fn files(bench: &Bench) -> Vec<PathBuf> {
 
 /// Captures `names`, each for `ask`, in one file each, and ends without the ledger having heard of any.
 async fn left_behind(bench: &Bench, account: &AccountId, names: &[&str], ask: i64) {
-    let till = till(bench).await;
+    let ledger = bench.another().await;
+    let till = Till::open(ledger.clone(), config(bench)).await.unwrap();
     let mut admitted = Vec::new();
     for name in names {
         admitted.push(admit(&till, name, account, ask).await.unwrap());
@@ -35,6 +36,8 @@ async fn left_behind(bench: &Bench, account: &AccountId, names: &[&str], ask: i6
     assert_eq!(till.stats().undurable_captures, 0);
     assert_eq!(till.stats().queued_captures, names.len() as u64);
     drop(till);
+    // A question that is under way has failed before the lock is gone.
+    ledger.close().await;
     lock.close().await.unwrap();
 }
 
@@ -97,13 +100,15 @@ async fn after_its_lease_a_capture_is_paid_from_what_is_left() {
 async fn an_answer_of_several_nodes_is_replayed_with_all_of_them() {
     let bench = Bench::new().await;
     let account = bench.customer(1000).await;
-    let first = till(&bench).await;
+    let ledger = bench.another().await;
+    let first = Till::open(ledger.clone(), config(&bench)).await.unwrap();
     let admitted = admit(&first, "a", &account, 300).await.unwrap();
     let lock = locked(&bench).await;
     let earlier: Vec<Part> = vec![part_of(30, "bob"), part_of(20, "carol")];
     admitted.capture(after(earlier, &charge_of(50, 1000, "alice")));
     first.durable().await;
     drop(first);
+    ledger.close().await;
     lock.close().await.unwrap();
     drop(till(&bench).await);
     let charged = receipt(&bench, "a").await.unwrap();
