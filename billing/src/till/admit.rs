@@ -186,6 +186,7 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
             open(shared, slot, amount).await
         }
         Err(LedgerError::Insufficient { available, .. }) => {
+            lease.scarce(true);
             let all = available.saturating_add(reserved.amount);
             let error = AdmitError::Insufficient { needed: amount.least, available: all };
             Answer { admission: Err(error), left: Ok(available) }

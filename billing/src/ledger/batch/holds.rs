@@ -154,7 +154,7 @@ fn spendable(account: &AccountRow) -> Result<&AccountRow, LedgerError> {
 
 fn granted(account: &AccountRow, amount: Amount, ahead: Nanos) -> Result<Nanos, LedgerError> {
     let available = Books::available(account);
-    amount.from_pot_with(ahead.max(Nanos::ZERO), available).ok_or_else(|| LedgerError::Insufficient {
+    amount.with_ahead(ahead.max(Nanos::ZERO), available).ok_or_else(|| LedgerError::Insufficient {
         account: account_id(account),
         needed: amount.least,
         available,

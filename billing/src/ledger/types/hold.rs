@@ -32,7 +32,7 @@ impl Amount {
 
     /// What a pot of `available` gives where `ahead` more is wanted if there is plenty: if what is left then is still four
     /// times as much. So what little an account has is left for whoever asks next, at whatever gateway.
-    pub(crate) fn from_pot_with(self, ahead: Nanos, available: Nanos) -> Option<Nanos> {
+    pub(crate) fn with_ahead(self, ahead: Nanos, available: Nanos) -> Option<Nanos> {
         let granted = self.from_pot(available)?;
         let plenty = i128::from(available.as_i64()) - i128::from(granted.as_i64()) >= i128::from(ahead.as_i64()) * 5;
         Some(if plenty { granted.saturating_add(ahead) } else { granted })
