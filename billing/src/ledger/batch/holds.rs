@@ -4,7 +4,7 @@ use super::{Books, Tracked};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{HoldId, OwnerId};
-use crate::ledger::rows::{AccountRow, HoldRow};
+use crate::ledger::rows::{AccountRow, HoldFields, HoldRow};
 use crate::ledger::types::{Amount, Extend, Granted, Hold, HoldState, NewHold};
 use crate::money::{Nanos, Overflow};
 
