@@ -14,6 +14,7 @@ use crate::access::Actor;
 use crate::clock::{Clock, Timestamp};
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, OwnerId};
+use crate::money::Nanos;
 use crate::text;
 
 /// A ledger, open. Clones share it. Several processes may have the same one open.
@@ -128,6 +129,18 @@ impl Ledger {
             refused.extend(self.ask(|reply| Command::Renew { holds, expires_at, reply }).await?);
         }
         Ok(refused)
+    }
+
+    /// Gives back parts of open holds, which stay open; no more than a hold has left. What has ended is passed over.
+    ///
+    /// # Errors
+    /// The database's failure: it is not known whether they were given back.
+    pub async fn shrink(&self, parts: Vec<(HoldId, Nanos)>) -> Result<(), LedgerError> {
+        for part in parts.chunks(BATCH) {
+            let parts = part.to_vec();
+            self.ask(|reply| Command::Shrink { parts, reply }).await?;
+        }
+        Ok(())
     }
 
     /// Posts a charge against a hold; see [`Capture`].

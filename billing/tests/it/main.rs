@@ -18,6 +18,7 @@ mod oracle;
 mod parts;
 mod payments;
 mod proofs;
+mod scarce;
 mod support;
 mod tamper;
 mod till;

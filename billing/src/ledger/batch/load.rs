@@ -66,6 +66,7 @@ impl Names for Wanted {
                     }
                 }
             }
+            Command::Shrink { parts, .. } => parts.iter().for_each(|(hold, _)| self.hold(hold.as_str())),
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
             Command::PutHook { hook: HookRow { account, .. }, .. } => {

@@ -141,6 +141,10 @@ impl Books {
             Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
             Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
             Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),
+            Command::Shrink { parts, reply } => {
+                self.shrink(&parts);
+                settle(reply, Ok(()))
+            }
             Command::Capture { captures, reply } => {
                 let answers = captures.iter().map(|capture| self.capture(capture)).collect();
                 settle(reply, Ok(answers))
