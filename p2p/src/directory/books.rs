@@ -143,7 +143,7 @@ impl Books {
         for model in &offer.models {
             let health = self.seat(peer, &model.id).map(|seat| Arc::clone(seat.shared_health()));
             let health = health.or_else(|| self.departed.take(peer, &model.id)).unwrap_or_default();
-            seats.push(Candidate::new(&node, Listing::of(model, &mut self.interner), health));
+            seats.push(Candidate::new(&node, Listing::of(model, offer.slots, &mut self.interner), health));
         }
         Entry::new(node, seats)
     }
