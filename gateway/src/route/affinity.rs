@@ -124,6 +124,7 @@ impl<H: Hasher> io::Write for Hashing<H> {
 #[cfg(test)]
 mod tests {
     use peerway_openapi::chat::Message;
+    use serde_json::json;
 
     use super::*;
 
@@ -166,6 +167,56 @@ mod tests {
         assert!(holder(&affinity, "a", &lines).is_some());
         assert_eq!(holder(&affinity, "b", &lines), None);
         assert_eq!(affinity.holder(&affinity.conversation("a", "other", &said(&lines))), None);
+    }
+
+    #[test]
+    fn other_tools_are_another_beginning() {
+        let (affinity, mut request) = (Affinity::default(), said(&["Be brief.", "Who are you?"]));
+        affinity.keep(&affinity.conversation("a", "m", &request), PeerId::random(), 500);
+        assert!(affinity.holder(&affinity.conversation("a", "m", &request)).is_some());
+        let tool = json!([{"type": "function", "function": {"name": "look_up"}}]);
+        request.tools = serde_json::from_value(tool).unwrap();
+        assert_eq!(affinity.holder(&affinity.conversation("a", "m", &request)), None);
+    }
+
+    #[test]
+    fn a_short_beginning_is_not_worth_a_place() {
+        for (tokens, is_kept) in [(FEWEST_TOKENS - 1, false), (FEWEST_TOKENS, true)] {
+            let affinity = Affinity::default();
+            affinity.keep(&affinity.conversation("a", "m", &said(&["", "Who?"])), PeerId::random(), tokens);
+            assert_eq!(holder(&affinity, "a", &["", "Who?"]).is_some(), is_kept, "{tokens}");
+        }
+    }
+
+    #[test]
+    fn instructions_are_what_comes_before_the_first_question() {
+        let long = "Be brief. ".repeat(100);
+        let of = |roles: &[Role], question: &str| {
+            let said = |(place, role): (usize, &Role)| {
+                Message::text(*role, if place + 1 == roles.len() { question.to_owned() } else { long.clone() })
+            };
+            ChatRequest::new("m", roles.iter().enumerate().map(said).collect())
+        };
+        let shared = |roles: &[Role]| {
+            let affinity = Affinity::default();
+            affinity.keep(&affinity.conversation("a", "m", &of(roles, "Who?")), PeerId::random(), 500);
+            affinity.holder(&affinity.conversation("a", "m", &of(roles, "What?"))).is_some()
+        };
+        assert!(shared(&[Role::Developer, Role::User]));
+        assert!(shared(&[Role::System, Role::Developer, Role::User]));
+        assert!(!shared(&[Role::User, Role::System, Role::User]), "nothing was instructed before the question");
+    }
+
+    #[test]
+    fn a_turn_of_many_messages_finds_the_node_and_one_of_too_many_does_not() {
+        let node = PeerId::random();
+        for (new, is_found) in [(MOST_NEW - 1, true), (MOST_NEW, false)] {
+            let affinity = Affinity::default();
+            let user = |count| ChatRequest::new("m", vec![Message::text(Role::User, "Go on.".to_owned()); count]);
+            affinity.keep(&affinity.conversation("a", "m", &user(3)), node, 500);
+            let found = affinity.holder(&affinity.conversation("a", "m", &user(3 + new)));
+            assert_eq!(found.is_some(), is_found, "{new}");
+        }
     }
 
     #[test]

@@ -38,7 +38,8 @@ fn made() -> impl Strategy<Value = Made> {
     let price = || select(vec![0_i64, 9_900, 10_000, 10_050, 10_150, 11_000, 14_000]);
     let offer = ((price(), price(), price()), select(vec![100_u32, 150, 9500]), any::<bool>(), 1_u32..3);
     let work = (0_usize..3, 0_usize..2, (select(vec![0_u32, 90, 400]), select(vec![0_u64, 20, 60])));
-    let measured = (select(vec![0_usize, 2, 6]), select(vec![50_u64, 300, 310, 900, 5000]), select(vec![5_u64, 30, 60]));
+    let measured =
+        (select(vec![0_usize, 2, 6]), select(vec![50_u64, 300, 310, 900, 5000]), select(vec![5_u64, 30, 60]));
     (offer, work, measured, select(vec![0_usize, 4, 5]), prop::bool::weighted(0.1)).prop_map(
         |((ask, context_length, has_tools, slots), (in_flight, visits, word), measured, served, has_failed)| Made {
             ask,
@@ -61,7 +62,8 @@ impl Made {
         let capabilities = self.has_tools.then(|| "tools".to_owned()).into_iter().collect();
         let ask = Ask { input, cached_input, output };
         let listed = ModelOffer { ask, context_length: self.context_length, capabilities, ..model() };
-        let (operator, region) = (Some(["ann", "bob", "cid"][place % 3].to_owned()), ["eu", "us"][place % 2].to_owned());
+        let (operator, region) =
+            (Some(["ann", "bob", "cid"][place % 3].to_owned()), ["eu", "us"][place % 2].to_owned());
         let offer = Offer { operator, region, slots: self.slots, engine: "test".to_owned(), models: vec![listed] };
         let node = Candidate::detached(PeerId::random(), offer, MODEL).expect("the offer has the model");
         let (ttft_ms, speed) = self.word;
@@ -127,7 +129,8 @@ fn asked() -> impl Strategy<Value = Asked> {
 
 fn refusal(node: &Candidate, need: &Need<'_>, asked: &Asked, excluded: &[PeerId]) -> Option<Refusal> {
     let offer = node.offer();
-    let lacking = need.requirements.iter().find(|needed| offer.capabilities.iter().all(|has| **has != *needed.capability));
+    let lacking =
+        need.requirements.iter().find(|needed| offer.capabilities.iter().all(|has| **has != *needed.capability));
     let is_ignored = asked.ignore.iter().any(|name| node.operator() == Some(*name) || node.region() == *name);
     if let Some(lacking) = lacking {
         Some(Refusal::Incapable(*lacking))
@@ -149,7 +152,7 @@ fn seen(place: usize, node: &Candidate, need: &Need<'_>, asked: &Asked) -> Seen 
     let (stats, health, slots) = (node.stats(), node.health(), node.slots());
     let word = |value: u32| (value > 0).then_some(value);
     let first_token_ms = health.first_token_ms(NOW_MS).map(|(ms, _)| ms).or(word(stats.load().ttft_ms));
-    let speed_by_word = word(u32::try_from(stats.load().tokens_per_second_milli).unwrap());
+    let speed_by_word = word(u32::try_from(stats.load().tokens_per_second_milli).unwrap_or(u32::MAX));
     let cached = need.cached.filter(|cached| cached.node == node.peer_id()).map_or(0, |cached| cached.tokens);
     let has_room = stats.occupied() < slots;
     let distance = asked.most_latency.map_or(0, |most| match first_token_ms {

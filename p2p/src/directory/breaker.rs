@@ -5,7 +5,9 @@
 //! it again, and a try that says nothing about the node (it was busy, the caller left) leaves the next one to try. Only a
 //! whole answer forgives what was before: a node that begins well and breaks off rests longer each time.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+};
 
 /// How long a node rests after its first failure, in milliseconds. Doubles with each further one in a row.
 const FIRST_REST_MS: u64 = 500;

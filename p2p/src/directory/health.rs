@@ -63,6 +63,15 @@ impl Health {
         self.first_token_ms.record(millis(first_token), now_ms);
     }
 
+    /// Its answer had not begun so long after it was asked, when nobody waited for it any more. How long it would have taken
+    /// is not known, only that it is more; so this counts where less was measured, or nothing.
+    pub fn had_not_begun(&self, after: Duration) {
+        let (least, now_ms) = (millis(after), clock::now_ms());
+        if self.first_token_ms.value(now_ms).is_none_or(|known| known < least) {
+            self.first_token_ms.record(least, now_ms);
+        }
+    }
+
     /// It gave a whole answer. Earlier failures are forgiven; to begin well is not enough for that.
     pub fn served(&self) {
         self.breaker.served();
@@ -197,6 +206,19 @@ fn learn_share(share: &AtomicU16, sample: u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_not_waited_for_is_known_to_take_at_least_so_long() {
+        let (health, ms) = (Health::default(), Duration::from_millis);
+        let known = || health.first_token_ms(clock::now_ms());
+        health.had_not_begun(ms(400));
+        assert_eq!(known(), Some((400, 1)));
+        health.had_not_begun(ms(100));
+        assert_eq!(known(), Some((400, 1)), "that it takes longer than less was known");
+        health.had_not_begun(ms(900));
+        assert_eq!(known(), Some((500, 2)));
+        assert_eq!((health.failures(), health.admits(clock::now_ms())), (0, true));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn to_begin_well_forgives_nothing() {
