@@ -81,9 +81,7 @@ impl Affinity {
         let Some(&(whole, size)) = conversation.beginnings.last() else { return };
         self.put(whole, node, tokens);
         let Some(last) = conversation.instructions.checked_sub(1) else { return };
-        if let Some(&(hash, part)) = conversation.beginnings.get(last)
-            && hash != whole
-        {
+        if let Some(&(hash, part)) = conversation.beginnings.get(last) {
             self.put(hash, node, tokens.saturating_mul(part) / size.max(1));
         }
     }
@@ -95,7 +93,7 @@ impl Affinity {
     }
 }
 
-/// Hashes what is written into it as JSON.
+/// Hashes what is written into it as JSON, which says itself where each value ends.
 struct Hashing<H> {
     hasher: H,
     bytes: u64,
@@ -105,7 +103,6 @@ impl<H: Hasher> Hashing<H> {
     fn add(&mut self, value: &impl Serialize) {
         // Writing into a hash cannot fail, and a message that could not be written as JSON would not reach a node.
         let _ = serde_json::to_writer(&mut *self, value);
-        self.hasher.write_u8(0xff);
     }
 }
 
@@ -156,6 +153,8 @@ mod tests {
         let other = holder(&affinity, "a", &[&long, "What is this?"]).unwrap();
         assert_eq!(other.node, node);
         assert!((400..500).contains(&other.tokens), "{}", other.tokens);
+        let longer: Vec<&str> = [&*long].into_iter().chain(["Go on."; 2 * MOST_NEW]).collect();
+        assert_eq!(holder(&affinity, "a", &longer).map(|held| held.node), Some(node), "however long it is");
         assert_eq!(holder(&affinity, "a", &["Be verbose.", "Who are you?", "A model.", "Why?"]), None);
     }
 

@@ -204,7 +204,7 @@ fn mark(seen: &mut [Seen], nodes: &[Candidate], need: &Need<'_>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_choice_is_that_of_who_reads_and_sorts_everything(

@@ -46,7 +46,7 @@ fn names_are_of_operators_regions_and_nodes() {
         (json!({"order": ["cid", "ann"], "allow_fallbacks": false}), vec![2, 0]),
         (json!({"allow_fallbacks": false}), vec![0]),
         (json!({"allow_fallbacks": true, "order": ["bob"]}), vec![1, 0, 2]),
-        (json!({"order": ["eu", "cid"]}), vec![0, 2, 1]),
+        (json!({"order": ["eu", "bob", "ann"]}), vec![0, 2, 1]),
         (json!({"only": ["eu"], "ignore": ["CID"]}), vec![0]),
         (json!({"max_price": {"request": 0}, "require_parameters": false}), vec![0, 1, 2]),
     ] {

@@ -66,10 +66,7 @@ impl Health {
     /// Its answer had not begun so long after it was asked, when nobody waited for it any more. How long it would have taken
     /// is not known, only that it is more; so this counts where less was measured, or nothing.
     pub fn had_not_begun(&self, after: Duration) {
-        let (least, now_ms) = (millis(after), clock::now_ms());
-        if self.first_token_ms.value(now_ms).is_none_or(|known| known < least) {
-            self.first_token_ms.record(least, now_ms);
-        }
+        self.first_token_ms.record_least(millis(after), clock::now_ms());
     }
 
     /// It gave a whole answer. Earlier failures are forgiven; to begin well is not enough for that.
@@ -124,11 +121,12 @@ impl Health {
         Some((self.first_token_ms.value(now_ms)?, self.first_token_ms.samples(now_ms)))
     }
 
-    /// The same, now.
+    /// The same, now, and of answers that did begin alone: who was not waited for may take any time.
     #[must_use]
     pub fn usual_first_token(&self) -> Option<(Duration, u32)> {
-        let (millis, samples) = self.first_token_ms(clock::now_ms())?;
-        Some((Duration::from_millis(millis.into()), samples))
+        let now_ms = clock::now_ms();
+        let (millis, samples) = (self.first_token_ms.value(now_ms)?, self.first_token_ms.exact_samples(now_ms));
+        (samples > 0).then(|| (Duration::from_millis(millis.into()), samples))
     }
 
     /// Generated tokens of one answer per 1000 s, as measured, and from how many answers. None: not measured lately.
@@ -218,6 +216,9 @@ mod tests {
         health.had_not_begun(ms(900));
         assert_eq!(known(), Some((500, 2)));
         assert_eq!((health.failures(), health.admits(clock::now_ms())), (0, true));
+        assert_eq!(health.usual_first_token(), None, "how long it does take is not known");
+        health.began(ms(1000));
+        assert_eq!((known(), health.usual_first_token()), (Some((600, 3)), Some((ms(600), 1))));
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,22 +12,32 @@ const WEIGHT: i64 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Measure {
     value: AtomicU32,
+    /// How many there were: of true ones in the lower half, of those that are too low in the upper.
     samples: AtomicU32,
     last_s: AtomicU32,
 }
 
 impl Measure {
     pub(super) fn record(&self, sample: u32, now_ms: u64) {
-        let known = self.samples(now_ms);
-        let value = match known {
-            0 => sample,
-            _ => {
-                let old = i64::from(self.value.load(Relaxed));
-                u32::try_from(old + (i64::from(sample) - old) / WEIGHT).unwrap_or(sample)
-            }
-        };
+        let (exact, least) = self.counts(now_ms);
+        self.learn(sample, (exact.saturating_add(1), least), now_ms);
+    }
+
+    /// A sample of which is only known that it is no less. It counts where less was measured, or nothing.
+    pub(super) fn record_least(&self, sample: u32, now_ms: u64) {
+        if self.value(now_ms).is_none_or(|known| known < sample) {
+            let (exact, least) = self.counts(now_ms);
+            self.learn(sample, (exact, least.saturating_add(1)), now_ms);
+        }
+    }
+
+    fn learn(&self, sample: u32, (exact, least): (u16, u16), now_ms: u64) {
+        let value = self.value(now_ms).map_or(sample, |old| {
+            let old = i64::from(old);
+            u32::try_from(old + (i64::from(sample) - old) / WEIGHT).unwrap_or(sample)
+        });
         self.value.store(value, Relaxed);
-        self.samples.store(known.saturating_add(1), Relaxed);
+        self.samples.store(u32::from(least) << 16 | u32::from(exact), Relaxed);
         self.last_s.store(seconds(now_ms), Relaxed);
     }
 
@@ -38,8 +48,20 @@ impl Measure {
 
     /// How many samples are behind it. 0: not measured lately.
     pub(super) fn samples(&self, now_ms: u64) -> u32 {
+        let (exact, least) = self.counts(now_ms);
+        u32::from(exact) + u32::from(least)
+    }
+
+    /// How many of them were true.
+    pub(super) fn exact_samples(&self, now_ms: u64) -> u32 {
+        self.counts(now_ms).0.into()
+    }
+
+    fn counts(&self, now_ms: u64) -> (u16, u16) {
         let age = seconds(now_ms).saturating_sub(self.last_s.load(Relaxed));
-        if age > STALE_S { 0 } else { self.samples.load(Relaxed) }
+        let samples = if age > STALE_S { 0 } else { self.samples.load(Relaxed) };
+        let half = |samples: u32| u16::try_from(samples & u32::from(u16::MAX)).unwrap_or(u16::MAX);
+        (half(samples), half(samples >> 16))
     }
 }
 
