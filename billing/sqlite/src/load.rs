@@ -8,7 +8,7 @@ use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredi
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use crate::tables::{accounts, charges, holds, keys, members, parts};
+use crate::tables::{accounts, charges, holds, keys, members, owners, parts};
 
 /// Names as SQLite unpacks them.
 fn json(names: impl Serialize) -> Result<String, sqlx::Error> {
@@ -28,6 +28,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
     let holds = holds(connection, wanted).await?;
     let with_holds = wanted.accounts_with(&holds);
     let accounts = named!(connection, &with_holds, accounts, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let owners = named!(connection, &wanted.epochs, owners, "WHERE owner IN (SELECT value FROM json_each(?1))");
     let charges =
         named!(connection, &wanted.requests, charges, "WHERE request_id IN (SELECT value FROM json_each(?1))");
     let parts = parts_of(connection, &charges).await?;
@@ -35,7 +36,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
     let keys = named!(connection, &wanted.keys, keys, "WHERE id IN (SELECT value FROM json_each(?1))");
     let members = named!(connection, &wanted.peopled, members, "WHERE account IN (SELECT value FROM json_each(?1))");
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, charges, parts, credits, keys, members })
+    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, keys, members })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open

@@ -9,7 +9,7 @@
 use std::sync::{Arc, LazyLock};
 
 use peerway_billing_store::{
-    AccountRow, Changes, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, Changes, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, OwnerRow, PartRow, TransferRow,
 };
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -140,6 +140,13 @@ row!(
     [id, account, amount, captured, state, expires_at, owner, created_at, seal]
 );
 row!(
+    OwnerRow,
+    "INSERT INTO owners (owner, epoch, taken_at, seal)",
+    "(?, ?, ?, ?)",
+    "ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, taken_at = excluded.taken_at, seal = excluded.seal",
+    [owner, epoch, taken_at, seal]
+);
+row!(
     AccountRow,
     "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held)",
     "(?, ?, ?, ?, ?, ?, ?)",
@@ -164,13 +171,14 @@ row!(
 
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), sqlx::Error> {
-    let Changes { accounts, holds, keys, members, gone, transfers, entries, charges, parts } = changes;
+    let Changes { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts } = changes;
     write(connection, accounts).await?;
     write(connection, transfers).await?;
     write(connection, entries).await?;
     write(connection, charges).await?;
     write(connection, parts).await?;
     write(connection, holds).await?;
+    write(connection, owners).await?;
     write(connection, keys).await?;
     write(connection, members).await?;
     // Members leave rarely: a statement each will do.

@@ -1,12 +1,12 @@
 //! Everything in the file at one moment, and whether the file itself is whole.
 
 use async_trait::async_trait;
-use peerway_billing_store::{AccountRow, HoldRow, KeyRow, LogPage, MemberRow, Snapshot, StoreError};
+use peerway_billing_store::{AccountRow, HoldRow, KeyRow, LogPage, MemberRow, OwnerRow, Snapshot, StoreError};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::error::failed;
 use crate::open;
-use crate::tables::{accounts, charges, entries, holds, keys, members, parts, transfers};
+use crate::tables::{accounts, charges, entries, holds, keys, members, owners, parts, transfers};
 
 /// A transaction that only reads.
 pub(crate) struct Moment {
@@ -56,6 +56,10 @@ impl Snapshot for Moment {
     async fn holds(&mut self, after: &str, limit: i64) -> Result<Vec<HoldRow>, StoreError> {
         let holds = holds!("WHERE id > ?1 ORDER BY id LIMIT ?2", after, limit);
         holds.fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError> {
+        owners!("ORDER BY owner").fetch_all(&mut *self.at).await.map_err(failed)
     }
 
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError> {

@@ -26,6 +26,16 @@ macro_rules! holds {
     };
 }
 
+macro_rules! owners {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::OwnerRow,
+            r#"SELECT owner, epoch, taken_at, seal FROM owners "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
 macro_rules! keys {
     ($rest:literal $(, $bind:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -93,4 +103,4 @@ macro_rules! parts {
     };
 }
 
-pub(crate) use {accounts, charges, entries, holds, keys, members, parts, transfers};
+pub(crate) use {accounts, charges, entries, holds, keys, members, owners, parts, transfers};

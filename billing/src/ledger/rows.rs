@@ -2,7 +2,7 @@
 
 use peerway_billing_store::Link;
 pub(crate) use peerway_billing_store::{
-    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, OwnerRow, PartRow, TransferRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -60,6 +60,19 @@ pub(crate) trait HoldFields {
     fn computed_seal(&self) -> String;
 
     fn to_hold(&self) -> Result<Hold, LedgerError>;
+}
+
+/// What an owner's row says.
+pub(crate) trait OwnerFields {
+    /// A checksum of the row, as holds have one.
+    fn computed_seal(&self) -> String;
+}
+
+impl OwnerFields for OwnerRow {
+    fn computed_seal(&self) -> String {
+        let Self { owner, epoch, taken_at, seal: _ } = self;
+        hex::encode(&Sha256::digest(format!("{owner}|{epoch}|{taken_at}"))[..8])
+    }
 }
 
 impl HoldFields for HoldRow {

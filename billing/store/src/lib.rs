@@ -22,7 +22,8 @@ pub use batch::{Changes, Loaded, Transaction, Wanted};
 pub use error::{OpenError, StoreError};
 pub use questions::{Charges, Logged, Questions, Sums, Whose, Windows};
 pub use rows::{
-    AccountNow, AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, PartRow, PastCredit, TransferRow,
+    AccountNow, AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, OwnerRow, PartRow, PastCredit,
+    TransferRow,
 };
 pub use snapshot::{LogPage, Snapshot};
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, OwnerRow, PartRow, TransferRow};
 
 /// A stretch of the log: transfers, and all other rows that lie in it, whether their transfer is there or not.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,9 @@ pub trait Snapshot: Send {
 
     /// The next `limit` holds after `after`, in the order of their ids.
     async fn holds(&mut self, after: &str, limit: i64) -> Result<Vec<HoldRow>, StoreError>;
+
+    /// All owners, in the order of their names.
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError>;
 
     /// All accounts, in the order of their ids.
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError>;

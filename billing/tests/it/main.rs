@@ -16,5 +16,6 @@ mod oracle;
 mod parts;
 mod scarce;
 mod support;
+mod takeover;
 mod tamper;
 mod till;

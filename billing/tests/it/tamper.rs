@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use peerway_billing::ledger::{Check, VerifyReport};
-use peerway_billing::{Actor, Clock, KeyChange, Ledger, Role};
+use peerway_billing::{Actor, Clock, KeyChange, Ledger, OwnerId, Role};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::support::{Bench, START, after, capture, hold, key_of, open, part_of, subject};
@@ -34,6 +34,9 @@ async fn full_file() -> Bench {
             bench.ledger.revoke_key(&key.record.id, &Actor::operator()).await.unwrap();
             bench.ledger.set_frozen(&account, true, &Actor::operator()).await.unwrap();
         }
+    }
+    for name in ["gateway-1", "gateway-2"] {
+        bench.ledger.take_over(&OwnerId::new(name).unwrap()).await.unwrap();
     }
     bench.verified().await;
     bench.ledger.close().await;
@@ -72,13 +75,14 @@ async fn verify_copy(original: &Path, statement: String) -> VerifyReport {
     report
 }
 
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     ("accounts", "id"),
     ("transfers", "seq"),
     ("entries", "transfer"),
     ("charges", "request_id"),
     ("charge_parts", "transfer"),
     ("holds", "id"),
+    ("owners", "owner"),
     ("keys", "id"),
     ("members", "subject"),
 ];

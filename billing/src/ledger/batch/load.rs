@@ -55,6 +55,11 @@ impl Names for Wanted {
             Command::Shrink { parts, .. } => parts.iter().for_each(|(hold, _)| self.hold(hold.as_str())),
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
+            Command::TakeOver { owner, .. } => drop(self.epochs.insert(owner.as_str().to_owned())),
+            Command::InTenure { tenure, command } => {
+                self.epochs.insert(tenure.owner.as_str().to_owned());
+                self.add(command);
+            }
             Command::Sweep { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
@@ -83,12 +88,13 @@ impl Names for Wanted {
 impl Books {
     /// The books of a batch that is decided at `now`.
     pub(super) fn of(now: i64, loaded: Loaded) -> Self {
-        let Loaded { head, accounts, holds, charges, parts, credits, keys, members } = loaded;
+        let Loaded { head, accounts, holds, owners, charges, parts, credits, keys, members } = loaded;
         Self {
             now,
             head: head_of(head),
             accounts: by(accounts, |row| row.id.clone()),
             holds: by(holds, |row| row.id.clone()),
+            owners: by(owners, |row| row.owner.clone()),
             keys: by(keys, |row| row.id.clone()),
             members: members
                 .into_iter()

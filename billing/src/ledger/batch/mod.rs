@@ -1,7 +1,7 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` names every row that a command of the batch can touch; the database reads them.
-//! 2. `accounts`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//! 2. `accounts`, `holds`, `owners`, `captures`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
 //! 3. `store` tells the database what changed.
 //!
@@ -14,6 +14,7 @@ mod holds;
 mod keys;
 mod load;
 mod members;
+mod owners;
 mod store;
 
 pub(super) use accounts::opening_memo;
@@ -23,7 +24,7 @@ pub(super) use members::LoggedMember;
 
 use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{PastCredit, Store};
+use peerway_billing_store::{OwnerRow, PastCredit, Store};
 
 use audit::Note;
 
@@ -77,6 +78,7 @@ struct Books {
     head: Head,
     accounts: HashMap<String, Tracked<AccountRow>>,
     holds: HashMap<String, Tracked<HoldRow>>,
+    owners: HashMap<String, Tracked<OwnerRow>>,
     keys: HashMap<String, Tracked<KeyRow>>,
     /// By account and subject, all members of the accounts that a command may change; `None` once removed.
     members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
@@ -126,6 +128,8 @@ impl Books {
             }
             Command::Release { hold, reply } => settle(reply, self.release(&hold)),
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
+            Command::TakeOver { owner, reply } => settle(reply, self.take_over(&owner)),
+            Command::InTenure { tenure, command } => self.decide_for(&tenure, *command),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
             Command::CreateKey { key, actor, reply } => settle(reply, self.create_key(key, &actor)),
             Command::UpdateKey { key, change, actor, reply } => settle(reply, self.update_key(&key, change, &actor)),

@@ -9,5 +9,6 @@ mod usage;
 pub use account::{Account, AccountKind, Balance, Credit, Credited, Head};
 pub use audit::{Action, AuditEntry};
 pub use charge::{Capture, Captured, Charge, ChargeTerms, Outcome, Part, Receipt, ReceiptPart};
+pub(crate) use hold::Tenure;
 pub use hold::{Amount, Extend, Granted, Hold, HoldState, NewHold};
 pub use usage::{KeyUsage, Totals};

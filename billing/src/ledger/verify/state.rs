@@ -8,7 +8,7 @@ use super::log::{LoggedAccount, Totals};
 use super::{Check, VerifyReport};
 use crate::id::{AccountId, HoldId};
 use crate::ledger::batch::opening_memo;
-use crate::ledger::rows::{AccountRow, HoldFields};
+use crate::ledger::rows::{AccountRow, HoldFields, OwnerFields};
 
 /// Rows read at a time.
 const PAGE: i64 = 1000;
@@ -20,6 +20,7 @@ pub(super) async fn compare(
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let held = holds(snapshot, totals, now, report).await?;
+    owners(snapshot, report).await?;
     accounts(snapshot, totals, &held, report).await?;
     keys(snapshot, totals, report).await?;
     members(snapshot, totals, report).await
@@ -64,6 +65,16 @@ async fn holds(
         report.find(Check::Holds, format!("hold {hold}"), format!("is missing, and charges took {taken} from it"));
     }
     Ok(held)
+}
+
+async fn owners(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<(), StoreError> {
+    for owner in snapshot.owners().await? {
+        if owner.seal != owner.computed_seal() {
+            let message = "was changed: its seal is not that of its fields";
+            report.find(Check::Owners, format!("owner {}", owner.owner), message);
+        }
+    }
+    Ok(())
 }
 
 async fn accounts(

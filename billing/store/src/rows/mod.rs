@@ -9,6 +9,6 @@ mod charge;
 mod log;
 
 pub use access::{KeyRow, MemberRow};
-pub use account::{AccountNow, AccountRow, HoldRow};
+pub use account::{AccountNow, AccountRow, HoldRow, OwnerRow};
 pub use charge::{ChargeRow, PartRow};
 pub use log::{EntryRow, Link, PastCredit, TransferRow};
