@@ -4,7 +4,5 @@ CREATE TABLE owners (
     owner    TEXT NOT NULL PRIMARY KEY,
     -- Grows by one with each process that takes over; an older one's holds and captures are refused.
     epoch    INTEGER NOT NULL CHECK (epoch > 0),
-    taken_at INTEGER NOT NULL,
-    -- A checksum of the other columns.
-    seal     TEXT NOT NULL
+    taken_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

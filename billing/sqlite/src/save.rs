@@ -141,17 +141,18 @@ row!(
 );
 row!(
     OwnerRow,
-    "INSERT INTO owners (owner, epoch, taken_at, seal)",
-    "(?, ?, ?, ?)",
-    "ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, taken_at = excluded.taken_at, seal = excluded.seal",
-    [owner, epoch, taken_at, seal]
+    "INSERT INTO owners (owner, epoch, taken_at)",
+    "(?, ?, ?)",
+    "ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, taken_at = excluded.taken_at",
+    [owner, epoch, taken_at]
 );
 row!(
     AccountRow,
-    "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held)",
-    "(?, ?, ?, ?, ?, ?, ?)",
-    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held",
-    [id, kind, name, frozen, created_at, balance, held]
+    "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held, disputes)",
+    "(?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held,
+                                    disputes = excluded.disputes",
+    [id, kind, name, frozen, created_at, balance, held, disputes]
 );
 row!(
     KeyRow,

@@ -7,7 +7,7 @@ macro_rules! accounts {
         sqlx::query_as!(
             peerway_billing_store::AccountRow,
             r#"SELECT id AS "id!", kind AS "kind!", name AS "name!", frozen AS "frozen!", created_at AS "created_at!",
-                      balance AS "balance!", held AS "held!"
+                      balance AS "balance!", held AS "held!", disputes AS "disputes!"
                FROM accounts "# + $rest
             $(, $bind)*
         )
@@ -30,7 +30,7 @@ macro_rules! owners {
     ($rest:literal $(, $bind:expr)* $(,)?) => {
         sqlx::query_as!(
             peerway_billing_store::OwnerRow,
-            r#"SELECT owner, epoch, taken_at, seal FROM owners "# + $rest
+            r#"SELECT owner, epoch, taken_at FROM owners "# + $rest
             $(, $bind)*
         )
     };

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::error::StoreError;
 use crate::rows::{
-    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, OwnerRow, PartRow, PastCredit, TransferRow,
+    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, OwnerRow, PartRow, PastCredit, PastMove,
+    TransferRow,
 };
 
 /// The names of what a batch may touch.
@@ -26,6 +27,8 @@ pub struct Wanted {
     pub requests: BTreeSet<String>,
     /// References of credits.
     pub references: BTreeSet<String>,
+    /// References of payments, refunds and disputes, with the accounts on either side.
+    pub moves: BTreeSet<String>,
     /// Keys.
     pub keys: BTreeSet<String>,
     /// Accounts whose members are wanted, all of them.
@@ -33,10 +36,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The accounts that are named, and those of these holds.
+    /// The accounts that are named, and those of these holds and moves.
     #[must_use]
-    pub fn accounts_with<'a>(&'a self, holds: &'a [HoldRow]) -> BTreeSet<&'a str> {
-        self.accounts.iter().chain(holds.iter().map(|hold| &hold.account)).map(String::as_str).collect()
+    pub fn accounts_with<'a>(&'a self, holds: &'a [HoldRow], moves: &'a [PastMove]) -> BTreeSet<&'a str> {
+        let of_holds = holds.iter().map(|hold| &hold.account);
+        let of_moves = moves.iter().flat_map(|past| [&past.payer, &past.payee]);
+        self.accounts.iter().chain(of_holds).chain(of_moves).map(String::as_str).collect()
     }
 }
 
@@ -57,6 +62,8 @@ pub struct Loaded {
     pub parts: Vec<PartRow>,
     /// Credits.
     pub credits: Vec<PastCredit>,
+    /// Payments, refunds and disputes.
+    pub moves: Vec<PastMove>,
     /// Keys.
     pub keys: Vec<KeyRow>,
     /// Members.

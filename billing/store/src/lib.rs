@@ -23,7 +23,7 @@ pub use error::{OpenError, StoreError};
 pub use questions::{Charges, Logged, Questions, Sums, Whose, Windows};
 pub use rows::{
     AccountNow, AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, OwnerRow, PartRow, PastCredit,
-    TransferRow,
+    PastMove, TransferRow,
 };
 pub use snapshot::{LogPage, Snapshot};
 

@@ -14,6 +14,7 @@ mod money;
 mod opening;
 mod oracle;
 mod parts;
+mod payments;
 mod scarce;
 mod support;
 mod takeover;

@@ -8,6 +8,7 @@ use peerway_billing::{
     KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion,
     Price, Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -40,6 +41,11 @@ impl Bench {
     /// The same file, as another process would open it.
     pub(crate) async fn another(&self) -> Ledger {
         open(self.path(), self.clock.clone()).await
+    }
+
+    /// The file itself, behind the ledger's back.
+    pub(crate) async fn raw(&self) -> SqliteConnection {
+        SqliteConnection::connect(&format!("sqlite://{}", self.path().display())).await.unwrap()
     }
 
     pub(crate) fn in_secs(&self, secs: u64) -> Timestamp {

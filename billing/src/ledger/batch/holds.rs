@@ -4,7 +4,7 @@ use super::{Books, Tracked};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{HoldId, OwnerId};
-use crate::ledger::rows::{AccountRow, HoldFields, HoldRow};
+use crate::ledger::rows::{AccountFields, AccountRow, HoldFields, HoldRow};
 use crate::ledger::types::{Amount, Extend, Granted, Hold, HoldState, NewHold};
 use crate::money::{Nanos, Overflow};
 
@@ -149,7 +149,7 @@ impl Books {
 }
 
 fn spendable(account: &AccountRow) -> Result<&AccountRow, LedgerError> {
-    if account.frozen == 0 { Ok(account) } else { Err(LedgerError::Frozen(account_id(account))) }
+    if account.is_frozen() { Err(LedgerError::Frozen(account_id(account))) } else { Ok(account) }
 }
 
 fn granted(account: &AccountRow, amount: Amount, ahead: Nanos) -> Result<Nanos, LedgerError> {

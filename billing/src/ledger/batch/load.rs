@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use peerway_billing_store::{Loaded, MemberRow, PartRow, Wanted};
 
+use super::payments::name_of;
 use super::{Books, Tracked};
 use crate::id::AccountId;
 use crate::ledger::command::Command;
 use crate::ledger::rows::head_of;
+use crate::ledger::types::{Deposit, Dispute, Refund, platform};
 
 /// What the commands of a batch name.
 pub(super) fn wanted(now: i64, commands: &[Command]) -> Wanted {
@@ -16,6 +18,9 @@ pub(super) fn wanted(now: i64, commands: &[Command]) -> Wanted {
     wanted.accounts.insert(AccountId::platform_grants().into());
     for command in commands {
         wanted.add(command);
+    }
+    if !wanted.moves.is_empty() {
+        wanted.accounts.extend(platform::PLATFORM.iter().map(|account| account.id.to_owned()));
     }
     wanted
 }
@@ -36,6 +41,15 @@ impl Names for Wanted {
             Command::Credit { credit, .. } => {
                 self.account(credit.account.as_str());
                 self.references.insert(credit.reference.as_str().to_owned());
+            }
+            Command::Deposit { deposit: Deposit { account, reference, .. }, .. }
+            | Command::Refund { refund: Refund { account, reference, .. }, .. }
+            | Command::Dispute { dispute: Dispute { account, reference, .. }, .. } => {
+                self.account(account.as_str());
+                self.moves.insert(reference.as_str().to_owned());
+            }
+            Command::EndRefund { refund: reference, .. } | Command::EndDispute { dispute: reference, .. } => {
+                self.moves.insert(reference.as_str().to_owned());
             }
             Command::Hold { hold, .. } => {
                 self.account(hold.account.as_str());
@@ -88,7 +102,7 @@ impl Names for Wanted {
 impl Books {
     /// The books of a batch that is decided at `now`.
     pub(super) fn of(now: i64, loaded: Loaded) -> Self {
-        let Loaded { head, accounts, holds, owners, charges, parts, credits, keys, members } = loaded;
+        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members } = loaded;
         Self {
             now,
             head: head_of(head),
@@ -103,6 +117,7 @@ impl Books {
             charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
             parts: by_transfer(parts),
             credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
+            moves: moves.into_iter().map(|past| (name_of(&past), past)).collect(),
             swept: 0,
             new_transfers: Vec::new(),
             new_entries: Vec::new(),

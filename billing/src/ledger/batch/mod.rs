@@ -1,7 +1,7 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` names every row that a command of the batch can touch; the database reads them.
-//! 2. `accounts`, `holds`, `owners`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//! 2. `accounts`, `payments`, `holds`, `owners`, `captures`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
 //! 3. `store` tells the database what changed.
 //!
@@ -15,18 +15,21 @@ mod keys;
 mod load;
 mod members;
 mod owners;
+mod payments;
 mod store;
 
 pub(super) use accounts::opening_memo;
 pub(super) use keys::{ChangedKey, made_key};
 pub(super) use load::by_transfer;
 pub(super) use members::LoggedMember;
+pub(super) use owners::LoggedTakeOver;
 
 use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{OwnerRow, PastCredit, Store};
+use peerway_billing_store::{OwnerRow, PastCredit, PastMove, Store};
 
 use audit::Note;
+use payments::MoveName;
 
 use super::chain;
 use super::command::{Command, Settle, settle};
@@ -86,6 +89,8 @@ struct Books {
     /// The parts of those charges that have some, by their transfer.
     parts: HashMap<i64, Vec<PartRow>>,
     credits: HashMap<String, PastCredit>,
+    /// Payments, refunds and disputes that are in the log, by kind and reference.
+    moves: HashMap<MoveName, PastMove>,
     swept: u64,
     new_transfers: Vec<TransferRow>,
     new_entries: Vec<EntryRow>,
@@ -115,6 +120,13 @@ impl Books {
             Command::OpenAccount { id, name, actor, reply } => settle(reply, self.open_account(&id, name, &actor)),
             Command::Freeze { account, frozen, actor, reply } => settle(reply, self.freeze(&account, frozen, &actor)),
             Command::Credit { credit, actor, reply } => settle(reply, self.credit(&credit, &actor)),
+            Command::Deposit { deposit, actor, reply } => settle(reply, self.deposit(&deposit, &actor)),
+            Command::Refund { refund, actor, reply } => settle(reply, self.refund(&refund, &actor)),
+            Command::EndRefund { refund, end, actor, reply } => settle(reply, self.end_refund(&refund, end, &actor)),
+            Command::Dispute { dispute, actor, reply } => settle(reply, self.dispute(&dispute, &actor)),
+            Command::EndDispute { dispute, end, actor, reply } => {
+                settle(reply, self.end_dispute(&dispute, end, &actor))
+            }
             Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
             Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
             Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),

@@ -4,6 +4,8 @@ mod account;
 mod audit;
 mod charge;
 mod hold;
+mod payment;
+pub(crate) mod platform;
 mod usage;
 
 pub use account::{Account, AccountKind, Balance, Credit, Credited, Head};
@@ -11,4 +13,5 @@ pub use audit::{Action, AuditEntry};
 pub use charge::{Capture, Captured, Charge, ChargeTerms, Outcome, Part, Receipt, ReceiptPart};
 pub(crate) use hold::Tenure;
 pub use hold::{Amount, Extend, Granted, Hold, HoldState, NewHold};
+pub use payment::{Deposit, Dispute, DisputeEnd, Moved, Refund, RefundEnd, Source};
 pub use usage::{KeyUsage, Totals};

@@ -169,7 +169,7 @@ impl Life {
 
     /// Also for more than was admitted.
     fn capture(&mut self) {
-        drop(self.capture_one());
+        let _none_under_way = self.capture_one();
     }
 
     fn capture_one(&mut self) -> Option<()> {

@@ -17,6 +17,8 @@ pub struct AccountRow {
     pub balance: i64,
     /// Remainders of open holds, expired ones among them until they are swept.
     pub held: i64,
+    /// Disputes that have not ended.
+    pub disputes: i64,
 }
 
 /// An account at a moment.
@@ -37,8 +39,6 @@ pub struct OwnerRow {
     pub epoch: i64,
     /// When the last one did.
     pub taken_at: i64,
-    /// A checksum of the other columns.
-    pub seal: String,
 }
 
 /// Credit that is set aside.

@@ -63,3 +63,22 @@ pub struct PastCredit {
     /// How much.
     pub amount: i64,
 }
+
+/// A transfer of two lines that is in the log: what a repeated one is compared with, and what an end ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastMove {
+    /// A payment, a refund, a dispute, or the end of one.
+    pub kind: String,
+    /// Its reference.
+    pub reference: String,
+    /// What was said of it.
+    pub memo: String,
+    /// Its transfer.
+    pub seq: i64,
+    /// The account that the money left.
+    pub payer: String,
+    /// The account that it came to.
+    pub payee: String,
+    /// How much.
+    pub amount: i64,
+}

@@ -11,4 +11,4 @@ mod log;
 pub use access::{KeyRow, MemberRow};
 pub use account::{AccountNow, AccountRow, HoldRow, OwnerRow};
 pub use charge::{ChargeRow, PartRow};
-pub use log::{EntryRow, Link, PastCredit, TransferRow};
+pub use log::{EntryRow, Link, PastCredit, PastMove, TransferRow};
