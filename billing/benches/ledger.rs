@@ -133,7 +133,8 @@ async fn pair(ledger: &Ledger, account: &AccountId) {
 async fn till(file: &Path, callers: usize) -> Measured {
     let ledger = Ledger::open(file).await.unwrap();
     let account = customer(&ledger).await;
-    let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
+    let config = TillConfig::new(OwnerId::new("benchmark").unwrap(), file.with_extension("journal"));
+    let till = Till::open(ledger.clone(), config).await.unwrap();
     let begin = Instant::now();
     let mut running = JoinSet::new();
     for _ in 0..callers {
@@ -163,7 +164,8 @@ async fn till(file: &Path, callers: usize) -> Measured {
 async fn admissions(file: &Path) -> Measured {
     let ledger = Ledger::open(file).await.unwrap();
     let account = customer(&ledger).await;
-    let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
+    let config = TillConfig::new(OwnerId::new("benchmark").unwrap(), file.with_extension("journal"));
+    let till = Till::open(ledger.clone(), config).await.unwrap();
     let amount = Amount::exactly(Nanos::new(200));
     let begin = Instant::now();
     let mut each = Vec::with_capacity(1_000_000);

@@ -29,11 +29,13 @@ pub use id::{AccountId, HoldId, IdError, KeyId, OperatorId, OwnerId, Reference, 
 pub use key::{KeyChange, KeyHash, KeyRecord, KeySecret, KeyState, KeyTerms, NewKey};
 pub use ledger::{
     Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
-    Credited, Extend, Granted, Head, Hold, HoldState, KeyUsage, Ledger, LedgerOptions, NewHold, Outcome, Part, Receipt,
-    ReceiptPart, Totals, VerifyReport,
+    Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Head, Hold, HoldState, KeyUsage, Ledger, LedgerOptions,
+    Moved, NewHold, Outcome, Part, Receipt, ReceiptPart, Refund, RefundEnd, Source, Totals, VerifyReport,
 };
 pub use money::{
     AmountParseError, FeeBps, FeeTooHigh, Nanos, Overflow, PerMillion, Price, Split, TokenCount, affordable_completion,
     charge, charge_parts,
 };
-pub use till::{AdmitError, Admitted, CloseError, FlushError, Till, TillConfig, TillStats};
+pub use till::{
+    AdmitError, Admitted, CloseError, FlushError, JournalError, OpenTillError, Till, TillConfig, TillStats,
+};

@@ -5,11 +5,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::rows::{KeyRow, MemberRow};
-use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
+use super::types::{
+    Account, Capture, Captured, Credit, Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Hold, Moved, NewHold,
+    Refund, RefundEnd,
+};
 use crate::access::{Actor, Member};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
-use crate::id::{AccountId, HoldId, KeyId, OwnerId, SubjectId};
+use crate::id::{AccountId, HoldId, KeyId, OwnerId, Reference, SubjectId};
 use crate::key::{KeyChange, KeyRecord};
 
 /// Where the answer goes. A caller who has left does not stop the command.
@@ -19,6 +22,11 @@ pub(crate) enum Command {
     OpenAccount { id: AccountId, name: String, actor: Actor, reply: Reply<Account> },
     Freeze { account: AccountId, frozen: bool, actor: Actor, reply: Reply<Account> },
     Credit { credit: Credit, actor: Actor, reply: Reply<Credited> },
+    Deposit { deposit: Deposit, actor: Actor, reply: Reply<Moved> },
+    Refund { refund: Refund, actor: Actor, reply: Reply<Moved> },
+    EndRefund { refund: Reference, end: RefundEnd, actor: Actor, reply: Reply<Moved> },
+    Dispute { dispute: Dispute, actor: Actor, reply: Reply<Moved> },
+    EndDispute { dispute: Reference, end: DisputeEnd, actor: Actor, reply: Reply<Moved> },
     Hold { hold: NewHold, reply: Reply<Granted> },
     Extend { extend: Extend, reply: Reply<Granted> },
     Renew { holds: Vec<HoldId>, expires_at: Timestamp, reply: Reply<Vec<HoldId>> },
@@ -41,6 +49,11 @@ impl Command {
         match self {
             Self::OpenAccount { reply, .. } | Self::Freeze { reply, .. } => drop(reply.send(Err(error))),
             Self::Credit { reply, .. } => drop(reply.send(Err(error))),
+            Self::Deposit { reply, .. }
+            | Self::Refund { reply, .. }
+            | Self::EndRefund { reply, .. }
+            | Self::Dispute { reply, .. }
+            | Self::EndDispute { reply, .. } => drop(reply.send(Err(error))),
             Self::Hold { reply, .. } | Self::Extend { reply, .. } => drop(reply.send(Err(error))),
             Self::Renew { reply, .. } => drop(reply.send(Err(error))),
             Self::Capture { reply, .. } => drop(reply.send(Err(error))),

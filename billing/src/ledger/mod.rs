@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `open` | files, pragmas, schema versions |
 //! | `api` | what callers may ask for |
+//! | `payments` | what callers may ask about money from outside |
 //! | `access` | what callers may ask about keys and members |
 //! | `writer` | the task that commits batches |
 //! | `batch/` | one batch: load rows, decide in memory, store rows |
@@ -27,6 +28,7 @@ mod chain;
 mod command;
 mod export;
 mod open;
+mod payments;
 mod read;
 mod rows;
 mod types;
@@ -39,6 +41,7 @@ pub use export::ExportError;
 pub use open::LedgerOptions;
 pub use types::{
     Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
-    Credited, Extend, Granted, Head, Hold, HoldState, KeyUsage, NewHold, Outcome, Part, Receipt, ReceiptPart, Totals,
+    Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Head, Hold, HoldState, KeyUsage, Moved, NewHold, Outcome,
+    Part, Receipt, ReceiptPart, Refund, RefundEnd, Source, Totals,
 };
 pub use verify::{Check, Finding, VerifyReport};

@@ -16,10 +16,11 @@ use crate::error::OpenError;
 const APPLICATION_ID: i64 = 0x5057_4c47;
 
 /// One script per schema version, oldest first. Never edited once released.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/0001_ledger.sql"),
     include_str!("../../migrations/0002_access.sql"),
     include_str!("../../migrations/0003_parts.sql"),
+    include_str!("../../migrations/0005_money.sql"),
 ];
 
 /// Prepared statements that stay prepared: seven sizes of insert for eight tables, and the questions.

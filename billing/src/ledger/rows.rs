@@ -23,6 +23,8 @@ pub(crate) struct AccountRow {
     pub(crate) balance: i64,
     /// Remainders of open holds, expired ones among them until they are swept.
     pub(crate) held: i64,
+    /// Disputes that have not ended.
+    pub(crate) disputes: i64,
 }
 
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -143,6 +145,11 @@ pub(super) fn corrupt(what: &str, id: &str) -> LedgerError {
 }
 
 impl AccountRow {
+    /// Whether it may not spend: a dispute freezes it whatever anybody else did.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen != 0 || self.disputes > 0
+    }
+
     /// The account as callers see it. `expired`: how much of `held` belongs to holds past their expiry.
     pub(crate) fn to_account(&self, expired: i64) -> Result<Account, LedgerError> {
         let held = self.held.saturating_sub(expired);
@@ -150,12 +157,13 @@ impl AccountRow {
             id: AccountId::stored(self.id.clone()),
             kind: AccountKind::from_word(&self.kind).ok_or_else(|| corrupt("account", &self.id))?,
             name: self.name.clone(),
-            frozen: self.frozen != 0,
+            frozen: self.is_frozen(),
+            disputes: u32::try_from(self.disputes).unwrap_or(u32::MAX),
             created_at: Timestamp::from_millis(self.created_at),
             balance: Balance {
                 posted: Nanos::new(self.balance),
                 held: Nanos::new(held),
-                available: Nanos::new(self.balance.saturating_sub(held)),
+                available: Nanos::new(self.balance).minus_or_zero(Nanos::new(held)),
             },
         })
     }

@@ -39,7 +39,7 @@ impl Ledger {
     /// # Errors
     /// No such account, or the database's failure.
     pub async fn totals(&self, account: &AccountId) -> Result<Totals, LedgerError> {
-        // Nothing but credits and charges moves a customer's balance, so the one sum follows from the other.
+        // Credits, payments, refunds, disputes and charges move a customer's balance: what is not a charge follows.
         let sums: Option<(i64, i64)> = sqlx::query_as(
             "SELECT balance, COALESCE((SELECT SUM(total) FROM charges WHERE account = ?1), 0)
              FROM accounts WHERE id = ?1",

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::admitted::Admitted;
 use super::lease::Lease;
+use super::queue::NoRoom;
 use super::slot::Slot;
 use super::{Shared, Till};
 use crate::error::LedgerError;
@@ -32,6 +33,9 @@ pub enum AdmitError {
     /// The ledger cannot be asked and the lease is used up, or the till is closed.
     #[error("the ledger cannot be asked at the moment: {0}")]
     Unavailable(String),
+    /// Captures cannot be made durable at the moment, so nothing is sold.
+    #[error("captures cannot be written to the journal at the moment: {0}")]
+    JournalFails(String),
     /// The amounts asked for make no sense.
     #[error("{0}")]
     Invalid(String),
@@ -51,7 +55,7 @@ impl Till {
         if shared.closed.load(Ordering::SeqCst) {
             return Err(AdmitError::Unavailable("the gateway is shutting down".to_owned()));
         }
-        shared.queue.room(shared.config.patience).await.map_err(|full| AdmitError::Unavailable(full.to_string()))?;
+        shared.queue.room(shared.config.patience).await.map_err(no_room)?;
         let slot = shared.slot(account);
         if let Some((lease, granted)) = at_once(shared, &slot, amount) {
             return Ok(Admitted::new(Arc::clone(shared), lease, request, granted));
@@ -224,6 +228,13 @@ async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
             Answer { admission: Err(error), left: Ok(available) }
         }
         Err(error) => Answer::refused(refusal(error, amount)),
+    }
+}
+
+fn no_room(reason: NoRoom) -> AdmitError {
+    match reason {
+        NoRoom::Full(_) => AdmitError::Unavailable(reason.to_string()),
+        NoRoom::Journal(error) => AdmitError::JournalFails(error.to_string()),
     }
 }
 

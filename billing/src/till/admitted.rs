@@ -41,8 +41,8 @@ impl Admitted {
     }
 
     /// Charges the request and gives the rest back; answers what is paid, which is never more than
-    /// [`Self::amount`]. Returns at once: the charge becomes durable with the till's next batch, and waits in
-    /// memory while the ledger is away.
+    /// [`Self::amount`]. Returns at once: the charge becomes durable with the journal's next write, and
+    /// waits there while the ledger is away.
     #[allow(clippy::must_use_candidate)] // the charge is made whether or not its amounts are looked at
     pub fn capture(mut self, charge: Charge) -> Split {
         self.captured = true;

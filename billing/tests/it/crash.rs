@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use peerway_billing::{AccountId, Actor, Amount, Ledger, Nanos, Till, TillConfig};
@@ -26,7 +26,8 @@ async fn hammer() {
     let account = AccountId::new(std::env::var(ACCOUNT).unwrap()).unwrap();
     let round = std::env::var(ROUND).unwrap();
     let ledger = Ledger::open(&file).await.unwrap();
-    let till = Till::open(ledger.clone(), TillConfig { slice: nanos(200), ..TillConfig::new(owner()) }).await.unwrap();
+    let config = TillConfig { slice: nanos(200), ..TillConfig::new(owner(), journal(Path::new(&file))) };
+    let till = Till::open(ledger.clone(), config).await.unwrap();
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..8 {
         let (ledger, till, account, round) = (ledger.clone(), till.clone(), account.clone(), round.clone());
@@ -48,7 +49,12 @@ async fn hammer() {
 async fn through_the_till(till: &Till, account: &AccountId, name: &str) {
     let admitted = till.admit(request(name), account, Amount::exactly(nanos(11))).await.unwrap();
     admitted.capture(charge_of(ASK, 1000, "alice"));
-    till.flush().await.unwrap();
+    till.durable().await;
+}
+
+/// The till's journal beside this ledger.
+fn journal(file: &Path) -> PathBuf {
+    file.with_file_name("journal")
 }
 
 async fn through_the_ledger(ledger: &Ledger, account: &AccountId, name: &str) {
@@ -108,6 +114,8 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         acked.extend(names);
 
         let ledger = Ledger::open(&file).await.unwrap();
+        // Charges what was acknowledged by the journal and had not come to the ledger.
+        let till = Till::open(ledger.clone(), TillConfig::new(owner(), journal(&file))).await.unwrap();
         assert_clean(&ledger).await;
         let receipts = ledger.charges(&account, 10_000).await.unwrap();
         assert!(receipts.len() < 10_000, "all receipts are looked at");
@@ -116,8 +124,8 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         let lost: Vec<&String> = acked.difference(&charged).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         assert!(receipts.iter().all(|receipt| receipt.paid.total == nanos(11) && receipt.shortfall == Nanos::ZERO));
+        assert!(receipts.iter().all(|receipt| !receipt.late), "replayed before the leases are released");
 
-        let till = Till::open(ledger.clone(), TillConfig::new(owner())).await.unwrap();
         let balance = ledger.account(&account).await.unwrap().balance;
         let spent = i64::try_from(receipts.len()).unwrap() * 11;
         assert_eq!((balance.posted, balance.held), (nanos(credit - spent), Nanos::ZERO));

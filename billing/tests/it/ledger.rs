@@ -256,7 +256,7 @@ async fn accounts_are_listed_page_by_page() {
         bench.customer(10).await;
     }
     let all = bench.ledger.accounts(None, 100).await.unwrap();
-    assert_eq!(all.len(), 7, "five customers and the platform's two");
+    assert_eq!(all.len(), 12, "five customers and the platform's seven");
     let rest = bench.ledger.accounts(Some(&all[2].id), 2).await.unwrap();
     assert_eq!(rest, all[3..5]);
     assert_eq!(all.iter().filter(|account| account.kind == AccountKind::Customer).count(), 5);

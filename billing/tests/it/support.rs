@@ -8,6 +8,7 @@ use peerway_billing::{
     KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion,
     Price, Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -32,9 +33,19 @@ impl Bench {
         self.folder.path().join("ledger.db")
     }
 
+    /// Where its till keeps captures.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
     /// The same file, as another process would open it.
     pub(crate) async fn another(&self) -> Ledger {
         open(self.path(), self.clock.clone()).await
+    }
+
+    /// The file itself, behind the ledger's back.
+    pub(crate) async fn raw(&self) -> SqliteConnection {
+        SqliteConnection::connect(&format!("sqlite://{}", self.path().display())).await.unwrap()
     }
 
     pub(crate) fn in_secs(&self, secs: u64) -> Timestamp {

@@ -8,15 +8,15 @@ use tokio::task::JoinSet;
 
 use crate::support::{Bench, charge_of, grant, nanos, owner, request};
 
-fn config() -> TillConfig {
-    TillConfig { slice: nanos(500), ..TillConfig::new(owner()) }
+pub(crate) fn config(bench: &Bench) -> TillConfig {
+    TillConfig { slice: nanos(500), ..TillConfig::new(owner(), bench.journal()) }
 }
 
-async fn till(bench: &Bench) -> Till {
-    Till::open(bench.ledger.clone(), config()).await.unwrap()
+pub(crate) async fn till(bench: &Bench) -> Till {
+    Till::open(bench.ledger.clone(), config(bench)).await.unwrap()
 }
 
-async fn admit(till: &Till, name: &str, account: &AccountId, amount: i64) -> Result<Admitted, AdmitError> {
+pub(crate) async fn admit(till: &Till, name: &str, account: &AccountId, amount: i64) -> Result<Admitted, AdmitError> {
     till.admit(request(name), account, Amount::exactly(nanos(amount))).await
 }
 
@@ -178,7 +178,8 @@ async fn another_gateways_leases_are_left_alone() {
     let account = bench.customer(1000).await;
     let first = till(&bench).await;
     let admitted = admit(&first, "a", &account, 500).await.unwrap();
-    let config = TillConfig { owner: OwnerId::new("gateway-2").unwrap(), ..config() };
+    let journal = bench.folder.path().join("journal-2");
+    let config = TillConfig { owner: OwnerId::new("gateway-2").unwrap(), journal, ..config(&bench) };
     let second = Till::open(bench.another().await, config).await.unwrap();
     assert_eq!(bench.held(&account).await, 500);
     let other = admit(&second, "b", &account, 500).await.unwrap();
@@ -232,7 +233,7 @@ async fn an_expired_lease_is_replaced_and_its_work_still_paid() {
     bench.verified().await;
 }
 
-async fn locked(bench: &Bench) -> SqliteConnection {
+pub(crate) async fn locked(bench: &Bench) -> SqliteConnection {
     let url = format!("sqlite://{}", bench.path().display());
     let mut sqlite = SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut sqlite).await.unwrap();
@@ -243,7 +244,7 @@ async fn locked(bench: &Bench) -> SqliteConnection {
 async fn without_the_database_the_lease_carries_on() {
     let bench = Bench::new().await;
     let account = bench.customer(1000).await;
-    let config = TillConfig { queue: 2, patience: Duration::from_millis(1), ..config() };
+    let config = TillConfig { backlog: 2, patience: Duration::from_millis(1), ..config(&bench) };
     let till = Till::open(bench.ledger.clone(), config).await.unwrap();
     let first = admit(&till, "a", &account, 100).await.unwrap();
 
@@ -269,16 +270,20 @@ async fn without_the_database_the_lease_carries_on() {
 }
 
 #[tokio::test]
-async fn captures_lost_to_a_closed_ledger_are_owned_up_to() {
+async fn captures_that_a_closed_ledger_did_not_take_are_charged_at_the_next_start() {
     let bench = Bench::new().await;
     let account = bench.customer(1000).await;
     let ledger: Ledger = bench.another().await;
-    let till = Till::open(ledger.clone(), config()).await.unwrap();
+    let till = Till::open(ledger.clone(), config(&bench)).await.unwrap();
     let admitted = admit(&till, "a", &account, 100).await.unwrap();
     ledger.close().await;
     admitted.capture(charge_of(50, 0, "alice"));
-    assert_eq!(till.flush().await.unwrap_err().lost, 1);
+    assert_eq!(till.flush().await.unwrap_err().left, 1);
     assert_eq!(bench.posted(&account).await, 1000);
+    drop(till);
+    let next = Till::open(bench.ledger.clone(), config(&bench)).await.unwrap();
+    assert_eq!((bench.posted(&account).await, bench.held(&account).await), (950, 0));
+    next.close().await.unwrap();
     bench.verified().await;
 }
 

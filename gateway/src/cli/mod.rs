@@ -42,6 +42,8 @@ pub const TOKEN_SECRET_FILE: &str = "token.key";
 pub const PRICES_FILE: &str = "prices.jsonl";
 /// Responses that callers let be kept, in the data folder.
 pub const RESPONSES_FOLDER: &str = "responses";
+/// Captures that are not in the ledger yet, in the data folder.
+pub const CAPTURES_FOLDER: &str = "captures";
 /// The running gateway's socket in the data folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CAPTURES_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
     TOKEN_SECRET_FILE, prepare,
 };
 use crate::Gateway;
@@ -197,7 +197,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 fn till_config(config: &ServeConfig, identity: &Identity) -> anyhow::Result<TillConfig> {
     // Stable for a data folder, so that the leases of a crashed predecessor are found.
     let owner = OwnerId::new(format!("gateway:{}", identity.peer_id()))?;
-    Ok(TillConfig { slice: config.lease_slice()?, ..TillConfig::new(owner) })
+    Ok(TillConfig { slice: config.lease_slice()?, ..TillConfig::new(owner, config.data_dir.join(CAPTURES_FOLDER)) })
 }
 
 fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {

@@ -68,7 +68,8 @@ impl Setting {
         let peer_id = identity.peer_id().to_string();
         let listen = vec![parse_multiaddr("/ip4/127.0.0.1/tcp/0").unwrap()];
         let peer = GatewayPeerConfig { listen, mdns: false, ..GatewayPeerConfig::default() };
-        let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("test").unwrap())).await.unwrap();
+        let till = TillConfig::new(OwnerId::new("test").unwrap(), path("captures"));
+        let till = Till::open(ledger.clone(), till).await.unwrap();
         let gateway = Gateway {
             fee: config.fee().unwrap(),
             authenticator: Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id).unwrap(),

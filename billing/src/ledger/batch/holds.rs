@@ -137,7 +137,7 @@ impl Books {
 }
 
 fn spendable(account: &AccountRow) -> Result<&AccountRow, LedgerError> {
-    if account.frozen == 0 { Ok(account) } else { Err(LedgerError::Frozen(account_id(account))) }
+    if account.is_frozen() { Err(LedgerError::Frozen(account_id(account))) } else { Ok(account) }
 }
 
 fn granted(account: &AccountRow, amount: Amount) -> Result<Nanos, LedgerError> {

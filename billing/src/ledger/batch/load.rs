@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::SqliteConnection;
 
+use super::payments::PastMove;
 use super::{Books, PastCredit, Tracked};
 use crate::error::LedgerError;
 use crate::id::AccountId;
 use crate::ledger::command::Command;
 use crate::ledger::read::{head, parts_of};
 use crate::ledger::rows::{AccountRow, ChargeRow, HoldRow, KeyRow, MemberRow};
+use crate::ledger::types::{Deposit, Dispute, Refund, platform};
 
 /// What the commands of a batch name.
 #[derive(Default)]
@@ -19,6 +21,8 @@ struct Wanted {
     owners: BTreeSet<String>,
     requests: BTreeSet<String>,
     references: BTreeSet<String>,
+    /// References of payments, refunds and disputes.
+    moves: BTreeSet<String>,
     keys: BTreeSet<String>,
     /// Accounts whose members may change.
     peopled: BTreeSet<String>,
@@ -43,6 +47,15 @@ impl Wanted {
             Command::Credit { credit, .. } => {
                 self.account(credit.account.as_str());
                 self.references.insert(credit.reference.as_str().to_owned());
+            }
+            Command::Deposit { deposit: Deposit { account, reference, .. }, .. }
+            | Command::Refund { refund: Refund { account, reference, .. }, .. }
+            | Command::Dispute { dispute: Dispute { account, reference, .. }, .. } => {
+                self.account(account.as_str());
+                self.moves.insert(reference.as_str().to_owned());
+            }
+            Command::EndRefund { refund: reference, .. } | Command::EndDispute { dispute: reference, .. } => {
+                self.moves.insert(reference.as_str().to_owned());
             }
             Command::Hold { hold, .. } => {
                 self.account(hold.account.as_str());
@@ -96,9 +109,25 @@ pub(super) async fn load(
     let holds = holds(connection, now, &wanted).await?;
     wanted.accounts.extend(holds.iter().map(|hold| hold.account.clone()));
 
+    let moves: Vec<PastMove> = rows(
+        connection,
+        "SELECT t.kind, t.reference, t.memo, t.seq, payer.account AS payer, payee.account AS payee, payee.amount
+         FROM transfers t
+         JOIN entries payer ON payer.transfer = t.seq AND payer.amount < 0
+         JOIN entries payee ON payee.transfer = t.seq AND payee.amount > 0
+         WHERE t.kind IN ('deposit', 'refund', 'refund_end', 'dispute', 'dispute_end')
+           AND t.reference IN (SELECT value FROM json_each(?1))",
+        &wanted.moves,
+    )
+    .await?;
+    if !wanted.moves.is_empty() {
+        wanted.accounts.extend(platform::PLATFORM.iter().map(|account| account.id.to_owned()));
+    }
+    wanted.accounts.extend(moves.iter().flat_map(|past| [past.payer.clone(), past.payee.clone()]));
+
     let accounts: Vec<AccountRow> = rows(
         connection,
-        "SELECT id, kind, name, frozen, created_at, balance, held FROM accounts
+        "SELECT id, kind, name, frozen, created_at, balance, held, disputes FROM accounts
          WHERE id IN (SELECT value FROM json_each(?1))",
         &wanted.accounts,
     )
@@ -137,6 +166,7 @@ pub(super) async fn load(
         charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
         parts,
         credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
+        moves: moves.into_iter().map(|past| (past.name(), past)).collect(),
         swept: 0,
         new_transfers: Vec::new(),
         new_entries: Vec::new(),

@@ -1,7 +1,7 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` reads, with one statement per table, every row that a command of the batch can touch.
-//! 2. `accounts`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//! 2. `accounts`, `payments`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
 //! 3. `store` writes what changed, again with one statement per table.
 //!
@@ -14,6 +14,7 @@ mod holds;
 mod keys;
 mod load;
 mod members;
+mod payments;
 mod store;
 
 pub(super) use accounts::opening_memo;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::{Connection, SqliteConnection};
 
 use audit::Note;
+use payments::{MoveName, PastMove};
 
 use super::chain;
 use super::command::{Command, Settle, settle};
@@ -93,6 +95,8 @@ struct Books {
     /// The parts of those charges that have some, by their transfer.
     parts: HashMap<i64, Vec<PartRow>>,
     credits: HashMap<String, PastCredit>,
+    /// Payments, refunds and disputes that are in the log, by kind and reference.
+    moves: HashMap<MoveName, PastMove>,
     swept: u64,
     new_transfers: Vec<TransferRow>,
     new_entries: Vec<EntryRow>,
@@ -126,6 +130,13 @@ impl Books {
             Command::OpenAccount { id, name, actor, reply } => settle(reply, self.open_account(&id, name, &actor)),
             Command::Freeze { account, frozen, actor, reply } => settle(reply, self.freeze(&account, frozen, &actor)),
             Command::Credit { credit, actor, reply } => settle(reply, self.credit(&credit, &actor)),
+            Command::Deposit { deposit, actor, reply } => settle(reply, self.deposit(&deposit, &actor)),
+            Command::Refund { refund, actor, reply } => settle(reply, self.refund(&refund, &actor)),
+            Command::EndRefund { refund, end, actor, reply } => settle(reply, self.end_refund(&refund, end, &actor)),
+            Command::Dispute { dispute, actor, reply } => settle(reply, self.dispute(&dispute, &actor)),
+            Command::EndDispute { dispute, end, actor, reply } => {
+                settle(reply, self.end_dispute(&dispute, end, &actor))
+            }
             Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
             Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
             Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),

@@ -119,8 +119,9 @@ row!(
 row!(
     AccountRow,
     "accounts",
-    [id, kind, name, frozen, created_at, balance, held],
-    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held"
+    [id, kind, name, frozen, created_at, balance, held, disputes],
+    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held,
+                                    disputes = excluded.disputes"
 );
 row!(
     KeyRow,

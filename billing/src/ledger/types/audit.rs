@@ -22,6 +22,21 @@ pub enum Action {
     /// Credit was given.
     #[serde(rename = "credit.granted")]
     CreditGranted,
+    /// A payment arrived.
+    #[serde(rename = "deposit.posted")]
+    DepositPosted,
+    /// Unused credit left the account, to go back to who had paid.
+    #[serde(rename = "refund.opened")]
+    RefundOpened,
+    /// It went back, or could not and is on the account again.
+    #[serde(rename = "refund.ended")]
+    RefundEnded,
+    /// A payment was disputed: it left the account, which is frozen until that ends.
+    #[serde(rename = "dispute.opened")]
+    DisputeOpened,
+    /// The dispute was won or lost.
+    #[serde(rename = "dispute.ended")]
+    DisputeEnded,
     /// A key was made.
     #[serde(rename = "key.created")]
     KeyCreated,
@@ -49,6 +64,11 @@ words!(Action {
     AccountFrozen = "account.frozen",
     AccountUnfrozen = "account.unfrozen",
     CreditGranted = "credit.granted",
+    DepositPosted = "deposit.posted",
+    RefundOpened = "refund.opened",
+    RefundEnded = "refund.ended",
+    DisputeOpened = "dispute.opened",
+    DisputeEnded = "dispute.ended",
     KeyCreated = "key.created",
     KeyChanged = "key.changed",
     KeyRotated = "key.rotated",

@@ -4,10 +4,13 @@ mod account;
 mod audit;
 mod charge;
 mod hold;
+mod payment;
+pub(crate) mod platform;
 mod usage;
 
 pub use account::{Account, AccountKind, Balance, Credit, Credited, Head};
 pub use audit::{Action, AuditEntry};
 pub use charge::{Capture, Captured, Charge, ChargeTerms, Outcome, Part, Receipt, ReceiptPart};
 pub use hold::{Amount, Extend, Granted, Hold, HoldState, NewHold};
+pub use payment::{Deposit, Dispute, DisputeEnd, Moved, Refund, RefundEnd, Source};
 pub use usage::{KeyUsage, Totals};

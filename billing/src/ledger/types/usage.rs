@@ -7,7 +7,7 @@ use crate::money::Nanos;
 /// What came onto an account and what was spent from it. The difference is its posted balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
-    /// All credit ever given.
+    /// All credit ever given and all payments, less what was refunded or is disputed.
     pub credited: Nanos,
     /// All charges ever paid.
     pub used: Nanos,

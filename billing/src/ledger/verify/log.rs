@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::SqliteConnection;
 
+use super::payments::{Effect, Payments};
 use super::{Check, VerifyReport, charges};
 use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{PAGE, Posting, page};
 use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
-use crate::ledger::types::Head;
+use crate::ledger::types::{DisputeEnd, Head};
 
 /// An account as the log tells it.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(super) struct LoggedAccount {
     /// Opening memo and time; `None` until it is opened.
     pub(super) opened: Option<(String, i64)>,
     pub(super) frozen: bool,
+    /// Disputes that have not ended.
+    pub(super) disputes: i64,
     pub(super) balance: i128,
 }
 
@@ -29,6 +32,7 @@ pub(super) struct Totals {
     pub(super) members: BTreeMap<(String, String), MemberRow>,
     /// What charges took out of holds that were open.
     pub(super) captured: HashMap<String, i128>,
+    payments: Payments,
 }
 
 pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Totals, sqlx::Error> {
@@ -108,6 +112,12 @@ impl Totals {
         if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {
             *self.captured.entry(charge.hold.clone()).or_default() += i128::from(charge.total);
         }
+        match self.payments.follow(posting) {
+            Ok(effect) => self.affect(effect),
+            Err(message) => {
+                report.find(Check::Payments, format!("transfer {seq}"), format!("{kind} {reference}: {message}"));
+            }
+        }
         let noted = match kind.as_str() {
             "account" => {
                 self.accounts.entry(reference.clone()).or_default().opened = Some((memo.clone(), *created_at));
@@ -129,6 +139,18 @@ impl Totals {
         };
         if let Err(error) = noted {
             report.find(Check::Memos, format!("transfer {seq}"), format!("its memo: {error}"));
+        }
+    }
+
+    fn affect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Disputed(account) => self.accounts.entry(account).or_default().disputes += 1,
+            Effect::Settled(account, end) => {
+                let account = self.accounts.entry(account).or_default();
+                account.disputes -= 1;
+                account.frozen |= end == DisputeEnd::Lost;
+            }
         }
     }
 

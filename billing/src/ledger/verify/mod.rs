@@ -6,6 +6,7 @@
 
 mod charges;
 mod log;
+mod payments;
 mod schema;
 mod state;
 
@@ -31,11 +32,13 @@ pub enum Check {
     Sums,
     /// Every charge follows from its price and tokens, and its entries are exactly its amounts.
     Charges,
+    /// Every payment, refund and dispute moves money between the accounts that it may, and ends at most once.
+    Payments,
     /// Every account was opened in the log as it stands, and no other.
     Accounts,
     /// Every balance is the sum of its account's entries.
     Balances,
-    /// Nothing is below zero but `platform:grants`, and no account holds more than it has.
+    /// No account has less than it holds but a frozen customer, and only what pays the platform's part is below zero.
     BelowZero,
     /// Every account's `held` is the sum of what its open holds set aside.
     Held,
