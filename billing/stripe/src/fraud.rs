@@ -1,5 +1,7 @@
 //! Early fraud warnings: a card network says that a payment may be fraud, days before the payer disputes it.
 
+use std::collections::HashMap;
+
 use miniserde::Deserialize;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
@@ -51,7 +53,7 @@ impl StripeClient {
     /// See [`CallError`].
     pub async fn fraud_warnings_of(&self, payment: &PaymentId) -> Result<Vec<FraudWarning>, CallError> {
         let request = RequestBuilder::new(StripeMethod::Get, "/radar/early_fraud_warnings")
-            .query(&[("payment_intent", payment.as_str())]);
+            .query(&HashMap::from([("payment_intent", payment.as_str())]));
         self.read_raw::<Page>(request.customize()).await?.data.into_iter().map(view).collect()
     }
 }
