@@ -32,6 +32,8 @@ mod flush;
 mod inbox;
 mod journal;
 mod keeper;
+#[cfg(test)]
+mod kill_points;
 mod lease;
 mod queue;
 mod replay;

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// One folder, of one process.
-pub(super) trait Disk: Debug + Send {
+pub(in crate::till) trait Disk: Debug + Send {
     /// The names of what is there.
     fn names(&self) -> io::Result<Vec<String>>;
     /// All of a file, where it has no more than `most` bytes.
@@ -20,7 +20,7 @@ pub(super) trait Disk: Debug + Send {
 }
 
 /// A file that grows.
-pub(super) trait Appending: Debug + Send {
+pub(in crate::till) trait Appending: Debug + Send {
     /// Puts `bytes` behind the others. They are there after a crash only once [`Self::sync`] has answered.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Answers once all that was appended outlives a crash.

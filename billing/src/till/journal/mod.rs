@@ -34,9 +34,10 @@ pub use error::JournalError;
 pub(super) use segment::Recovered;
 
 use crate::ledger::Capture;
-use disk::{Appending, Disk, Folder};
+use disk::Folder;
+pub(super) use disk::{Appending, Disk};
 
-/// A file of this many bytes is full.
+/// A file of so many bytes is full.
 const FULL: u64 = 8 << 20;
 /// Bytes in one write, but for the last record's end.
 const AT_ONCE: usize = 1 << 20;
@@ -54,6 +55,8 @@ pub(super) struct Journal {
     /// The file that is written to; `None` until there is something to write.
     current: Option<Current>,
     next: Number,
+    /// A file of so many bytes is full.
+    full: u64,
     /// What every file still waits for, the current one's included.
     waiting: BTreeMap<Number, Waiting>,
     buffer: Vec<u8>,
@@ -88,17 +91,18 @@ impl Journal {
     /// left, oldest first.
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<Number>), JournalError> {
         let folder = Folder::open(path).map_err(|error| unusable(path, &error))?;
-        Self::on(Box::new(folder), path)
+        Self::on(Box::new(folder), path, FULL)
     }
 
-    fn on(disk: Box<dyn Disk>, path: &Path) -> Result<(Self, Vec<Number>), JournalError> {
+    /// As [`Self::open`], on any disk. The path is for messages.
+    pub(super) fn on(disk: Box<dyn Disk>, path: &Path, full: u64) -> Result<(Self, Vec<Number>), JournalError> {
         let names = disk.names().map_err(|error| unusable(path, &error))?;
         let mut left: Vec<Number> = names.iter().filter_map(|name| segment::number(name)).collect();
         left.sort_unstable();
         let kept = names.iter().filter_map(|name| segment::kept_number(name));
         let next = kept.chain(left.iter().copied()).max().map_or(1, |last| last.saturating_add(1));
-        let journal =
-            Self { disk, path: path.to_owned(), current: None, next, waiting: BTreeMap::new(), buffer: Vec::new() };
+        let path = path.to_owned();
+        let journal = Self { disk, path, current: None, next, full, waiting: BTreeMap::new(), buffer: Vec::new() };
         Ok((journal, left))
     }
 
@@ -121,7 +125,7 @@ impl Journal {
     /// durable, and asking again writes them to a new file.
     pub(super) fn append<'a>(&mut self, captures: impl IntoIterator<Item = &'a Capture>) -> io::Result<Appended> {
         // Not put back after an error: what is in the file then is not known.
-        let mut current = match self.current.take().filter(|current| current.bytes < FULL) {
+        let mut current = match self.current.take().filter(|current| current.bytes < self.full) {
             Some(current) => current,
             None => self.begin()?,
         };

@@ -2,7 +2,7 @@
 
 from .errors import invalid
 from .events import changed, emit
-from .lists import page
+from .lists import page, whole
 from .methods import merged
 from .parameters import PAGE, Table, boolean, choice, created, metadata, text, url
 from .routes import Request, call
@@ -41,8 +41,7 @@ def create(world: World, request: Request) -> dict:
                      "payments": nulls("statement_descriptor statement_descriptor_kana statement_descriptor_kanji"),
                      "payouts": {"debit_negative_balances": True, "statement_descriptor": None, "schedule": {
                          "delay_days": 2, "interval": "daily"}}}})
-    account["external_accounts"] = {"object": "list", "data": [], "has_more": False,
-                                    "url": f"/v1/accounts/{account['id']}/external_accounts"}
+    account["external_accounts"] = whole(f"/v1/accounts/{account['id']}/external_accounts", [])
     return account
 
 

@@ -37,11 +37,11 @@ def answer(world: World, method: str, path: str, raw: str, headers: Mapping[str,
                       idempotency_key=headers.get("Idempotency-Key") if method == "POST" else None)
     fault = world.faults.met(method, path)
     record = {"method": method, "path": path, "params": {}, "idempotency_key": request.idempotency_key,
-              "account": request.account, "request_id": request.request_id, "fault": fault and fault.mode, "worked": False,
-              "replayed": False, "status": None, "at": world.state.now()}
+              "account": request.account, "request_id": request.request_id, "fault": fault and fault.mode, "waits": False,
+              "worked": False, "replayed": False, "status": None, "at": world.state.now()}
     world.calls.append(record)
     if fault and fault.mode in ("hang", "drop"):
-        return cut(world, fault)
+        return cut(fault, record)
     extra: dict[str, str] = {}
     try:
         if fault and fault.mode == "error":
@@ -50,7 +50,7 @@ def answer(world: World, method: str, path: str, raw: str, headers: Mapping[str,
     except StripeError as error:
         status, body = error.status, text_of(error.body())
     if fault and fault.mode in ("hang_after", "drop_after"):
-        return cut(world, fault)
+        return cut(fault, record)
     record["status"] = status
     version = headers.get("Stripe-Version", API_VERSION)
     return Answer(status, body.encode(), extra | {
@@ -77,7 +77,8 @@ def worked(world: World, request: Request, raw: str, headers: Mapping[str, str],
             extra |= {"Idempotent-Replayed": "true", "Original-Request": earlier["request"]}
             return earlier["status"], earlier["body"]
     if fault and fault.mode == "delay":
-        world.faults.wait(fault.ms / 1000)
+        record["waits"] = True
+        fault.wait(fault.ms / 1000)
     status, body, saved = 500, "", False
     with world.work(request):
         try:
@@ -127,9 +128,10 @@ def outage(fault: Fault) -> StripeError:
                        **({"code": "rate_limit"} if fault.status == 429 else {}))
 
 
-def cut(world: World, fault: Fault) -> Answer:
+def cut(fault: Fault, record: dict) -> Answer:
     if fault.mode.startswith("hang"):
-        world.faults.wait(LONGEST_HANG_S)
+        record["waits"] = True
+        fault.wait(LONGEST_HANG_S)
     return Answer(0, b"", cut=True)
 
 

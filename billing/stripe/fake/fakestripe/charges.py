@@ -56,8 +56,8 @@ def outcome(decline: Decline | None) -> dict:
 def details(method: dict, intent: dict, three_d_secure: dict | None) -> dict:
     shown = {name: method["card"][name] for name in (
         "brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "regulated_status", "wallet")}
-    return shown | nulls("authorization_code extended_authorization incremental_authorization installments mandate multicapture "
-                         "network_transaction_id overcapture setup_credential_usage stored_credential_usage") | {
+    return shown | nulls("authorization_code extended_authorization incremental_authorization installments mandate "
+                         "multicapture network_transaction_id overcapture setup_credential_usage stored_credential_usage") | {
         "amount_authorized": intent["amount"], "network": shown["brand"], "network_token": {"used": False},
         "three_d_secure": three_d_secure}
 

@@ -47,7 +47,7 @@ def intent_of(world: World, session: dict) -> dict:
     wanted, options = secret["intent"], dict(secret["options"])
     usage = options.pop("setup_future_usage", None) or wanted.get("setup_future_usage")
     intent = intents.made(world, wanted | {
-        "amount": session["amount_total"], "currency": session["currency"], "payment_method_types": ["card"],
+        "amount": session["amount_total"], "currency": session["currency"], "allowed_payment_method_types": ["card"],
         "payment_method_options": {"card": options}, **({"setup_future_usage": usage} if usage else {}),
         **({"customer": customer_of(world, session, usage)} if customer_of(world, session, usage) else {})})
     session["payment_intent"] = intent["id"]

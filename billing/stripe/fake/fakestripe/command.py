@@ -10,7 +10,7 @@ from pathlib import Path
 from . import everything, events, knobs
 from .server import Server
 from .state import State
-from .webhooks import Outbox
+from .webhooks import Outbox, good_url
 from .world import World
 
 TICK_S = 1.0
@@ -32,6 +32,8 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
                      "use 127.0.0.1, or add --anyone")
     if chosen.webhook_url and not chosen.webhook_secret:
         parser.error("--webhook-url needs --webhook-secret")
+    if chosen.webhook_url and not good_url(chosen.webhook_url):
+        parser.error(f"--webhook-url must be http://HOST:PORT/PATH, not {chosen.webhook_url}")
     return chosen
 
 
@@ -63,7 +65,7 @@ def main(given: list[str] | None = None) -> int:
     stopped = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.set())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     # Read by whoever started it with port 0.
     print(f"fake Stripe: nothing is paid: {server.world.base_url}", flush=True)
     while not stopped.wait(TICK_S):

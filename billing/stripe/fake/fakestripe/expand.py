@@ -1,6 +1,7 @@
-"""`expand[]`: puts the object where its id stands, along paths such as `latest_charge.balance_transaction` or `data.customer`."""
+"""`expand[]`: puts the object where its id stands, along paths such as `latest_charge.balance_transaction`."""
 
 from .errors import invalid
+from .lists import whole
 from .state import State
 
 # Field -> what its id names. `source` of a balance transaction may be of several kinds.
@@ -54,7 +55,7 @@ def included(state: State, holder: dict, name: str) -> dict:
     else:
         data = [refund for refund in reversed(state.objects["refund"].values()) if refund["charge"] == holder["id"]]
         url = f"/v1/charges/{holder['id']}/refunds"
-    return {"object": "list", "url": url, "has_more": False, "data": data}
+    return whole(url, data)
 
 
 def looked_up(state: State, name: str, given: str) -> dict | str:

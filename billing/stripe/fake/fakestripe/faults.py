@@ -1,7 +1,7 @@
 """Outages by order of a test: what goes wrong with the next calls, before or after the work is done."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LONGEST_HANG_S = 120.0
 MODES = {
@@ -25,17 +25,20 @@ class Fault:
     ms: int = 0
     method: str | None = None
     path: str = "/v1/"
+    # Set when the outage is cleared: then calls that it holds go on.
+    ended: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def after_work(self) -> bool:
-        return self.mode.endswith("_after")
+    def wait(self, seconds: float) -> None:
+        self.ended.wait(min(seconds, LONGEST_HANG_S))
+
+    def shown(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name != "ended"}
 
 
 class Faults:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.rules: list[Fault] = []
-        self.cleared = threading.Event()
 
     def add(self, fault: Fault) -> None:
         with self.lock:
@@ -44,9 +47,9 @@ class Faults:
     def clear(self) -> None:
         """Ends all outages; calls that hang are cut off."""
         with self.lock:
+            for rule in self.rules:
+                rule.ended.set()
             self.rules.clear()
-            self.cleared.set()
-            self.cleared = threading.Event()
 
     def met(self, method: str, path: str) -> Fault | None:
         with self.lock:
@@ -56,6 +59,3 @@ class Faults:
                         rule.count -= 1
                     return rule
         return None
-
-    def wait(self, seconds: float) -> None:
-        self.cleared.wait(min(seconds, LONGEST_HANG_S))

@@ -6,7 +6,7 @@ from .errors import invalid
 from .world import World
 
 
-@knob("POST", "/_fake/checkout/{session}/pay", card=str, email=str, name=str, country=str, challenge=bool)
+@knob("POST", "/_fake/checkout/{session}/pay", card=str, email=str, name=str, country=str, challenge=(bool, type(None)))
 def pay(world: World, session: str, card: str = "4242424242424242", email: str | None = "buyer@example.com",
         name: str | None = "Test Buyer", country: str = "US", challenge: bool | None = True) -> dict:
     """Pays as on the page. `challenge` is the holder's answer if the bank asks; `null` leaves the question open."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+# Events and their types, each sent when the one before it was.
+Chain = list[tuple[str, str]]
 KINDS = ("drop", "duplicate", "delay", "reorder")
 
 
@@ -15,7 +17,7 @@ class Hindrance:
     count: int | None = None
     ms: int = 0
     times: int = 2
-    held: list[tuple[str, str]] = field(default_factory=list)
+    held: Chain = field(default_factory=list)
 
     def meets(self, kind: str) -> bool:
         return (not self.types or kind in self.types) and (self.count is None or self.count > 0)
@@ -25,30 +27,28 @@ class Hindrances:
     def __init__(self) -> None:
         self.rules: list[Hindrance] = []
 
-    def passed(self, event: str, kind: str) -> Iterator[tuple[float, str, str]]:
-        """What is to be sent now because this event was to be sent: (in how many seconds, event, type)."""
+    def passed(self, event: str, kind: str) -> Iterator[tuple[float, Chain]]:
+        """What is to be sent now because this event was to be sent, and in how many seconds."""
         rule = next((rule for rule in self.rules if rule.meets(kind)), None)
         if rule is None:
-            yield 0.0, event, kind
+            yield 0.0, [(event, kind)]
             return
         if rule.count is not None:
             rule.count -= 1
         if rule.do == "delay":
-            yield rule.ms / 1000, event, kind
+            yield rule.ms / 1000, [(event, kind)]
         elif rule.do == "duplicate":
             for _ in range(rule.times):
-                yield 0.0, event, kind
+                yield 0.0, [(event, kind)]
         elif rule.do == "reorder":
             rule.held.append((event, kind))
             if rule.count == 0:
-                for place, held in enumerate(self.backwards(rule)):
-                    # A gap, or senders at work side by side would put them in order again.
-                    yield place * max(rule.ms, 50) / 1000, *held
+                yield 0.0, self.backwards(rule)
 
-    def released(self) -> list[tuple[str, str]]:
-        return [held for rule in self.rules for held in self.backwards(rule)]
+    def released(self) -> list[Chain]:
+        return [self.backwards(rule) for rule in self.rules if rule.held]
 
     @staticmethod
-    def backwards(rule: Hindrance) -> list[tuple[str, str]]:
+    def backwards(rule: Hindrance) -> Chain:
         held, rule.held = rule.held[::-1], []
         return held

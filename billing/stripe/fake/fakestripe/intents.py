@@ -16,8 +16,9 @@ USAGE = choice("off_session", "on_session")
 CONFIRM = {"payment_method": text, "off_session": boolean, "return_url": url, "error_on_requires_action": boolean,
            "use_stripe_sdk": boolean, "setup_future_usage": USAGE, "receipt_email": clearable,
            "payment_method_options": {"card": {"request_three_d_secure": choice("any", "automatic", "challenge")}}}
-CREATE = CONFIRM | {"amount!": amount_kind, "currency!": currency, "customer": text, "confirm": boolean, "description": text,
-                    "metadata": metadata, "payment_method_types": [choice("card")], "transfer_group": text,
+CREATE = CONFIRM | {"amount!": amount_kind, "currency!": currency, "customer": text, "confirm": boolean,
+                    "description": text,
+                    "metadata": metadata, "allowed_payment_method_types": [choice("card")], "transfer_group": text,
                     "automatic_payment_methods": {"enabled!": boolean, "allow_redirects": choice("always", "never")},
                     "capture_method": choice("automatic", "automatic_async", "manual"),
                     "confirmation_method": choice("automatic", "manual"), "statement_descriptor": text,
@@ -32,11 +33,13 @@ def made(world: World, asked: dict) -> dict:
     if "customer" in asked:
         alive(world, asked["customer"])
     automatic = asked.get("automatic_payment_methods")
-    if automatic is None and "payment_method_types" not in asked:
-        automatic = {"enabled": True}
+    if automatic is None:
+        # Cards alone send nobody away from the page.
+        automatic = {"enabled": True, "allow_redirects": "never" if "allowed_payment_method_types" in asked else "always"}
     options = {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
     options |= asked.get("payment_method_options", {}).get("card", {})
     intent = world.state.add("payment_intent", nulls(
+        "allowed_payment_method_types "
         "application application_fee_amount canceled_at cancellation_reason customer customer_account description "
         "excluded_payment_method_types last_payment_error latest_charge next_action on_behalf_of payment_method "
         "payment_method_configuration_details processing receipt_email review setup_future_usage shipping source "
@@ -46,7 +49,7 @@ def made(world: World, asked: dict) -> dict:
         "confirmation_method": "automatic", "metadata": {}, "payment_method_options": {"card": options},
         "payment_method_types": ["card"]} | {name: asked[name] for name in (
             "amount", "currency", "customer", "description", "metadata", "capture_method", "confirmation_method",
-            "payment_method_types", "receipt_email", "setup_future_usage", "statement_descriptor",
+            "allowed_payment_method_types", "receipt_email", "setup_future_usage", "statement_descriptor",
             "statement_descriptor_suffix", "transfer_group") if name in asked} | {"status": "requires_payment_method"})
     intent["client_secret"] = f"{intent['id']}_secret_{new_id('', 25)}"
     return intent

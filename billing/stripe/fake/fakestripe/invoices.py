@@ -16,9 +16,9 @@ def paid(world: World, session: dict, items: list[dict], wanted: dict) -> dict:
     customer["next_invoice_sequence"] += 1
     total = session["amount_total"]
     invoice = world.state.add("invoice", nulls(
-        "account_tax_ids application automatically_finalizes_at collection_method custom_fields customer_account customer_phone "
-        "customer_shipping default_payment_method default_source description due_date ending_balance footer from_invoice "
-        "last_finalization_error latest_revision next_payment_attempt on_behalf_of parent receipt_number rendering "
+        "account_tax_ids application automatically_finalizes_at collection_method custom_fields customer_account "
+        "customer_phone customer_shipping default_payment_method default_source description due_date ending_balance footer "
+        "from_invoice last_finalization_error latest_revision next_payment_attempt on_behalf_of parent receipt_number rendering "
         "shipping_cost shipping_details statement_descriptor test_clock webhooks_delivered_at") | {
         "account_country": "US", "account_name": "Fake Stripe: nothing is paid", "amount_due": total, "amount_overpaid": 0,
         "amount_paid": total, "amount_remaining": 0, "amount_shipping": 0, "attempt_count": 1, "attempted": True,

@@ -8,6 +8,7 @@ from .errors import invalid
 from .faults import MODES, Fault
 from .hindrances import KINDS, Hindrance
 from .totals import totals
+from .webhooks import good_url
 from .world import World
 
 MAX_TOGETHER = 500
@@ -24,12 +25,12 @@ def outage(world: World, **fields: object) -> dict:
         raise invalid(f"mode must be one of {', '.join(MODES)}", param="mode")
     fault = Fault(**fields)  # type: ignore[arg-type]
     world.faults.add(fault)
-    return asdict(fault)
+    return fault.shown()
 
 
 @knob("GET", "/_fake/outage")
 def outages(world: World) -> dict:
-    return {"outages": [asdict(fault) for fault in world.faults.rules], "modes": MODES}
+    return {"outages": [fault.shown() for fault in world.faults.rules], "modes": MODES}
 
 
 @knob("DELETE", "/_fake/outage")
@@ -40,6 +41,9 @@ def no_outage(world: World) -> dict:
 
 @knob("PUT", "/_fake/endpoint", url=(str, type(None)), secrets=list, enabled_events=list, retry_s=(int, float))
 def endpoint(world: World, **fields: object) -> dict:
+    url = fields.get("url")
+    if isinstance(url, str) and not good_url(url):
+        raise invalid(f"url must be http://HOST:PORT/PATH, not {url}", param="url")
     for name, value in fields.items():
         setattr(world.outbox.endpoint, name, value)
     return asdict(world.outbox.endpoint)

@@ -144,8 +144,8 @@ def onboarding(world: World, typed: dict | None, account: str, token: str) -> An
     if link["ends"] < world.state.now() or link.get("used"):
         return gone_to(link["refresh_url"])
     if typed is None:
-        return page("Be paid by Peerway", f"<p>Account {escape(account)}. Stripe asks for a name, an address and a bank account "
-                    "here; the fake does not.</p>" + form("Fill in and submit"))
+        return page("Be paid by Peerway", f"<p>Account {escape(account)}. Stripe asks for a name, an address and a bank "
+                    "account here; the fake does not.</p>" + form("Fill in and submit"))
     link["used"] = True
     accounts.onboarded(world, found)
     return gone_to(link["return_url"])

@@ -115,6 +115,7 @@ def choice(*allowed: str) -> Value:
         if value not in allowed:
             raise refused(f"Invalid {param}: must be one of {', '.join(allowed)}", param)
         return value  # type: ignore[return-value]
+    chosen.allowed = allowed  # type: ignore[attr-defined]
     return chosen
 
 

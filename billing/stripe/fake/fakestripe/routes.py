@@ -41,7 +41,7 @@ def call(method: str, path: str, table: Table | None = None) -> Callable[[Callab
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
 
     def register(answer: Callable) -> Callable:
-        CALLS.append(Call(method, path, EXPAND | (table or {}), answer, pattern))
+        CALLS.append(Call(method, path, (EXPAND if method != "DELETE" else {}) | (table or {}), answer, pattern))
         return answer
     return register
 

@@ -28,7 +28,7 @@ CREATE = {
     "setup_intent_data": {"metadata": metadata, "description": text},
     "payment_method_options": {"card": {"request_three_d_secure": choice("any", "automatic", "challenge"),
                                         "setup_future_usage": USAGE}},
-    "payment_method_types": [choice("card")], "submit_type": choice("auto", "book", "donate", "pay"),
+    "allowed_payment_method_types": [choice("card")], "submit_type": choice("auto", "book", "donate", "pay"),
     "locale": text, "ui_mode": choice("hosted_page"), "allow_promotion_codes": boolean}
 
 
@@ -40,11 +40,13 @@ def create(world: World, request: Request) -> dict:
     items = [line(world, given) for given in asked.get("line_items", [])]
     options = asked.get("payment_method_options", {}).get("card", {})
     session = world.state.add("checkout.session", nulls(
-        "adaptive_pricing after_expiration allow_promotion_codes billing_address_collection cancel_url client_reference_id "
+        "adaptive_pricing after_expiration allow_promotion_codes allowed_payment_method_types "
+        "billing_address_collection cancel_url client_reference_id "
         "client_secret collected_information consent consent_collection currency_conversion customer customer_account "
         "customer_creation customer_email discounts invoice invoice_creation locale origin_context payment_intent payment_link "
-        "payment_method_collection payment_method_configuration_details permissions recovered_from saved_payment_method_options "
-        "setup_intent shipping_address_collection shipping_cost submit_type subscription success_url wallet_options") | {
+        "payment_method_collection payment_method_configuration_details permissions recovered_from "
+        "saved_payment_method_options setup_intent shipping_address_collection shipping_cost submit_type "
+        "subscription success_url wallet_options") | {
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "branding_settings": None, "custom_fields": [],
         "custom_text": nulls("after_submit shipping_address submit terms_of_service_acceptance"),
@@ -53,7 +55,7 @@ def create(world: World, request: Request) -> dict:
         "payment_method_types": ["card"], "payment_status": "unpaid", "phone_number_collection": {"enabled": False},
         "shipping_options": [], "status": "open", "ui_mode": "hosted_page"} | {name: asked[name] for name in (
             "allow_promotion_codes", "billing_address_collection", "cancel_url", "client_reference_id", "customer",
-            "customer_email", "expires_at", "locale", "metadata", "mode", "payment_method_types", "submit_type",
+            "customer_email", "expires_at", "locale", "metadata", "mode", "allowed_payment_method_types", "submit_type",
             "success_url") if name in asked} | priced(items, asked.get("currency")), {
         "line_items": items, "intent": asked.get("payment_intent_data", {}), "options": options,
         "update": asked.get("customer_update", {}), "invoice": asked.get("invoice_creation", {}).get("invoice_data", {})})
@@ -94,8 +96,8 @@ def checked(world: World, asked: dict, customer: dict | None) -> None:
              "`payment`.", "invoice_creation")
     together(paying and "setup_intent_data" in asked, "You can not pass `setup_intent_data` in `payment` mode.",
              "setup_intent_data")
-    together(not paying and not {"currency", "payment_method_types"} & set(asked),
-             "In `setup` mode `currency` is required unless `payment_method_types` is given.", "currency")
+    together(not paying and not {"currency", "allowed_payment_method_types"} & set(asked),
+             "In `setup` mode `currency` is required unless `allowed_payment_method_types` is given.", "currency")
     together("customer" in asked and "customer_email" in asked, "You may only specify one of these parameters: customer, "
              "customer_email.", "customer")
     together("customer_update" in asked and customer is None, "`customer_update` can only be used with `customer`.",

@@ -15,16 +15,17 @@ from .world import World
 CONFIRM = {"payment_method": text, "return_url": url, "use_stripe_sdk": boolean,
            "payment_method_options": {"card": {"request_three_d_secure": choice("any", "automatic", "challenge")}}}
 CREATE = CONFIRM | {"customer": text, "confirm": boolean, "description": text, "metadata": metadata, "usage": USAGE,
-                    "payment_method_types": [choice("card")],
+                    "allowed_payment_method_types": [choice("card")],
                     "automatic_payment_methods": {"enabled!": boolean, "allow_redirects": choice("always", "never")}}
 
 
 def made(world: World, asked: dict) -> dict:
     automatic = asked.get("automatic_payment_methods")
-    if automatic is None and "payment_method_types" not in asked:
+    if automatic is None:
         automatic = {"enabled": True}
     options = asked.get("payment_method_options", {}).get("card", {})
     intent = world.state.add("setup_intent", nulls(
+        "allowed_payment_method_types "
         "application cancellation_reason customer customer_account description excluded_payment_method_types flow_directions "
         "last_setup_error latest_attempt mandate next_action on_behalf_of payment_method "
         "payment_method_configuration_details single_use_mandate") | {
@@ -32,7 +33,7 @@ def made(world: World, asked: dict) -> dict:
         "payment_method_options": {"card": {"mandate_options": None, "network": None,
                                             "request_three_d_secure": "automatic"} | options},
         "payment_method_types": ["card"], "status": "requires_payment_method", "usage": "off_session"} | {
-            name: asked[name] for name in ("customer", "description", "metadata", "payment_method_types", "usage")
+            name: asked[name] for name in ("customer", "description", "metadata", "allowed_payment_method_types", "usage")
             if name in asked})
     intent["client_secret"] = f"{intent['id']}_secret_{new_id('', 25)}"
     emit(world, "setup_intent.created", intent)

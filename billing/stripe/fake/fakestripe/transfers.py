@@ -3,7 +3,7 @@
 from . import balance
 from .errors import invalid, money
 from .events import changed, emit
-from .lists import page
+from .lists import page, whole
 from .methods import merged
 from .parameters import PAGE, boolean, created, currency, metadata, positive, text
 from .routes import Request, call
@@ -27,7 +27,7 @@ def create(world: World, request: Request) -> dict:
         "description": asked.get("description"), "destination": account["id"], "destination_payment": new_id("py_"),
         "metadata": asked.get("metadata", {}), "reversed": False, "source_transaction": asked.get("source_transaction"),
         "source_type": "card", "transfer_group": asked.get("transfer_group")})
-    transfer["reversals"] = {"object": "list", "data": [], "has_more": False, "url": f"/v1/transfers/{transfer['id']}/reversals"}
+    transfer["reversals"] = whole(f"/v1/transfers/{transfer['id']}/reversals", [])
     source = world.state.objects["charge"].get(transfer["source_transaction"] or "")
     if source:
         transfer["transfer_group"] = transfer["transfer_group"] or f"group_{source['payment_intent']}"

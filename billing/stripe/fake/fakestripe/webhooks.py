@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .hindrances import Hindrances
+from .hindrances import Chain, Hindrances
 from .signature import header
 
 WORKERS = 4
@@ -36,6 +36,14 @@ class Endpoint:
         return bool(self.url) and ("*" in self.enabled_events or kind in self.enabled_events)
 
 
+def good_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 class Outbox:
     def __init__(self, body_of: Callable[[str], bytes], delivered: Callable[[str], None]) -> None:
         """`body_of` gives the bytes of an event by its id; `delivered` is told of each that was taken."""
@@ -43,7 +51,7 @@ class Outbox:
         self.hindrances = Hindrances()
         self.body_of, self.delivered = body_of, delivered
         self.log: deque[dict] = deque(maxlen=10_000)
-        self.queue: list[tuple[float, int, str, str, int]] = []
+        self.queue: list[tuple[float, int, Chain, int]] = []
         self.order = itertools.count()
         self.flying = 0
         self.changed = threading.Condition()
@@ -52,23 +60,25 @@ class Outbox:
 
     def post(self, event: str, kind: str) -> None:
         with self.changed:
-            for due_in, name, its_kind in self.hindrances.passed(event, kind):
-                self.put(due_in, name, its_kind, 1)
+            for due_in, chain in self.hindrances.passed(event, kind):
+                self.put(due_in, chain)
 
     def release(self) -> None:
         """Sends what a reordering still holds back, though it has not seen all that it waits for."""
         with self.changed:
-            for name, kind in self.hindrances.released():
-                self.put(0.0, name, kind, 1)
+            for chain in self.hindrances.released():
+                self.put(0.0, chain)
 
-    def put(self, due_in: float, event: str, kind: str, attempt: int) -> None:
-        if len(self.queue) < MAX_QUEUED:
-            heapq.heappush(self.queue, (time.monotonic() + due_in, next(self.order), event, kind, attempt))
+    def put(self, due_in: float, chain: Chain, attempt: int = 1) -> None:
+        """A chain is sent one after another; its later events wait for the first attempt at the earlier ones only."""
+        if chain and len(self.queue) < MAX_QUEUED:
+            heapq.heappush(self.queue, (time.monotonic() + due_in, next(self.order), chain, attempt))
             self.changed.notify()
 
     def work(self) -> None:
         while True:
-            event, kind, attempt = self.next()
+            chain, attempt = self.next()
+            event, kind = chain[0]
             taken = False
             try:
                 status = self.send(event)
@@ -81,22 +91,25 @@ class Outbox:
                     self.flying -= 1
                     if not taken and attempt < MAX_ATTEMPTS and self.endpoint.url:
                         wait = min(self.endpoint.retry_s * 2 ** (attempt - 1), LONGEST_WAIT_S)
-                        self.put(wait, event, kind, attempt + 1)
+                        self.put(wait, chain[:1], attempt + 1)
+                    self.put(0.0, chain[1:])
                     self.changed.notify_all()
 
-    def next(self) -> tuple[str, str, int]:
+    def next(self) -> tuple[Chain, int]:
         with self.changed:
             while True:
                 wait = self.queue[0][0] - time.monotonic() if self.queue else None
                 if wait is not None and wait <= 0:
-                    _, _, event, kind, attempt = heapq.heappop(self.queue)
+                    _, _, chain, attempt = heapq.heappop(self.queue)
                     self.flying += 1
-                    return event, kind, attempt
+                    return chain, attempt
                 self.changed.wait(wait)
 
     def send(self, event: str, *, age_s: int = 0, secrets: list[str] | None = None) -> int | str:
         """The status of the answer, or why there was none. `age_s` dates the signature back."""
-        url = urlsplit(self.endpoint.url or "")
+        if not self.endpoint.url:
+            return "there is no endpoint any more"
+        url = urlsplit(self.endpoint.url)
         body = self.body_of(event)
         signed = header(self.endpoint.secrets if secrets is None else secrets, int(time.time()) - age_s, body)
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
