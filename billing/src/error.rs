@@ -155,3 +155,9 @@ impl From<serde_json::Error> for LedgerError {
         Self::Storage(format!("a row could not be written as JSON: {error}"))
     }
 }
+
+impl From<peerway_billing_store::StoreError> for LedgerError {
+    fn from(error: peerway_billing_store::StoreError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}

@@ -1,1 +1,7 @@
-//! What the ledger asks of a database: its rows, and how they are read and written.
+//! What the ledger asks of a database.
+
+mod error;
+mod payments;
+
+pub use error::{OpenError, StoreError};
+pub use payments::{EventRow, PaymentRecords, PaymentRow, RefundRow, TopUpRow};
