@@ -1,43 +1,12 @@
 //! What can go wrong, in words for the person who must act.
 
-use std::path::PathBuf;
+use peerway_billing_store::StoreError;
 
 use crate::access::PolicyError;
 use crate::id::{AccountId, HoldId, KeyId};
 use crate::key::KeyState;
 use crate::ledger::HoldState;
 use crate::money::{Nanos, Overflow};
-
-/// Why a ledger file cannot be used. Each message is one line that names the file.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file cannot be made, read or written.
-    #[error("cannot open the ledger {}: {reason}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// The file is something else.
-    #[error("{} is not a Peerway ledger: {found}", path.display())]
-    NotALedger {
-        /// The file.
-        path: PathBuf,
-        /// What it is instead.
-        found: String,
-    },
-    /// The file was written by a newer Peerway.
-    #[error("the ledger {} has schema {found}, and this Peerway knows up to {known}: use a newer one", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// The file's schema version.
-        found: i64,
-        /// The newest version that this program knows.
-        known: i64,
-    },
-}
 
 /// Why the ledger did not do what it was asked.
 ///
@@ -144,8 +113,8 @@ impl LedgerError {
     }
 }
 
-impl From<sqlx::Error> for LedgerError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
         Self::Storage(error.to_string())
     }
 }
@@ -153,11 +122,5 @@ impl From<sqlx::Error> for LedgerError {
 impl From<serde_json::Error> for LedgerError {
     fn from(error: serde_json::Error) -> Self {
         Self::Storage(format!("a row could not be written as JSON: {error}"))
-    }
-}
-
-impl From<peerway_billing_store::StoreError> for LedgerError {
-    fn from(error: peerway_billing_store::StoreError) -> Self {
-        Self::Storage(error.to_string())
     }
 }

@@ -1,11 +1,11 @@
 //! Money: a double-entry ledger in nano-USD, the keys that spend it, and the till that admits requests.
 //!
-//! - [`Ledger`] is the truth, in a SQLite file. Every change is durable before it is answered.
+//! - [`Ledger`] is the truth, in a SQLite file or a PostgreSQL database. Every change is durable before it is answered.
 //! - [`Till`] leases credit from it, so that admitting a request costs no disk write.
 //! - [`Budgets`] hold keys and minted tokens to what they may spend.
 //! - [`charge`] is the one formula from tokens to money.
 //!
-//! This is the only room with SQL, and it imports no other room.
+//! This is the only room with SQL, in one small crate for each database, and it imports no other room.
 
 mod access;
 pub mod budget;
@@ -25,7 +25,7 @@ pub use access::{Actor, ActorError, BudgetLimits, KeyPolicy, Limits, Member, Pol
 pub use budget::{BudgetError, BudgetScope, Budgets, Reserved};
 pub use calendar::Window;
 pub use clock::{Clock, ManualClock, Timestamp};
-pub use error::{LedgerError, OpenError};
+pub use error::LedgerError;
 pub use id::{AccountId, HoldId, IdError, KeyId, OperatorId, OwnerId, Reference, RequestId, SubjectId, TokenId};
 pub use key::{KeyChange, KeyHash, KeyRecord, KeySecret, KeyState, KeyTerms, NewKey};
 pub use ledger::{
@@ -37,6 +37,7 @@ pub use money::{
     AmountParseError, FeeBps, FeeTooHigh, Nanos, Overflow, PerMillion, Price, Split, TokenCount, affordable_completion,
     charge, charge_parts,
 };
+pub use peerway_billing_store::OpenError;
 pub use till::{
     AdmitError, Admitted, CloseError, FlushError, JournalError, OpenTillError, Till, TillConfig, TillStats,
 };

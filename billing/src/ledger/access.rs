@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::api::Ledger;
 use super::command::Command;
-use super::rows::{KeyRow, MemberRow};
+use super::rows::{KeyFields, KeyRow, MemberFields, MemberRow};
 use crate::access::{Actor, Member, Role};
 use crate::error::LedgerError;
 use crate::id::{AccountId, KeyId, SubjectId};
@@ -15,7 +15,7 @@ use crate::text;
 const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The most keys or members that one question answers.
-const MOST: u32 = 10_000;
+const MOST: i64 = 10_000;
 
 impl Ledger {
     /// Makes an API key. The secret is in the answer and nowhere else.
@@ -79,10 +79,7 @@ impl Ledger {
     /// # Errors
     /// No such key, or the database's failure.
     pub async fn key(&self, key: &KeyId) -> Result<KeyRecord, LedgerError> {
-        let row: Option<KeyRow> = sqlx::query_as("SELECT * FROM keys WHERE id = ?1")
-            .bind(key.as_str())
-            .fetch_optional(self.readers())
-            .await?;
+        let row = self.store().key(key.as_str()).await?;
         row.ok_or_else(|| LedgerError::not_found("key", key))?.to_record()
     }
 
@@ -91,11 +88,8 @@ impl Ledger {
     /// # Errors
     /// The database's failure.
     pub async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, LedgerError> {
-        let row: Option<KeyRow> = sqlx::query_as("SELECT * FROM keys WHERE sha256 = ?1")
-            .bind(hash.to_hex())
-            .fetch_optional(self.readers())
-            .await?;
-        row.as_ref().map(KeyRow::to_record).transpose()
+        let row = self.store().key_by_hash(&hash.to_hex()).await?;
+        row.as_ref().map(KeyFields::to_record).transpose()
     }
 
     /// The keys of an account, or with `None` of all accounts, oldest first, ended ones among them; 10 000 at
@@ -104,22 +98,8 @@ impl Ledger {
     /// # Errors
     /// The database's failure. An unknown account has no keys.
     pub async fn list_keys(&self, account: Option<&AccountId>) -> Result<Vec<KeyRecord>, LedgerError> {
-        let rows: Vec<KeyRow> = match account {
-            Some(account) => {
-                sqlx::query_as("SELECT * FROM keys WHERE account = ?1 ORDER BY created_at, id LIMIT ?2")
-                    .bind(account.as_str())
-                    .bind(MOST)
-                    .fetch_all(self.readers())
-                    .await?
-            }
-            None => {
-                sqlx::query_as("SELECT * FROM keys ORDER BY created_at, id LIMIT ?1")
-                    .bind(MOST)
-                    .fetch_all(self.readers())
-                    .await?
-            }
-        };
-        rows.iter().map(KeyRow::to_record).collect()
+        let rows = self.store().keys(account.map(AccountId::as_str), MOST).await?;
+        rows.iter().map(KeyFields::to_record).collect()
     }
 
     /// Adds a person to a customer's account, or changes their role and name (at most 200 bytes, no control
@@ -166,12 +146,8 @@ impl Ledger {
     /// # Errors
     /// The database's failure. An unknown account has no members.
     pub async fn members(&self, account: &AccountId) -> Result<Vec<Member>, LedgerError> {
-        let rows: Vec<MemberRow> = sqlx::query_as("SELECT * FROM members WHERE account = ?1 ORDER BY subject LIMIT ?2")
-            .bind(account.as_str())
-            .bind(MOST)
-            .fetch_all(self.readers())
-            .await?;
-        rows.iter().map(MemberRow::to_member).collect()
+        let rows = self.store().members(account.as_str(), MOST).await?;
+        rows.iter().map(MemberFields::to_member).collect()
     }
 
     /// A person's place on every account, in the order of the accounts; 10 000 at most.
@@ -179,12 +155,8 @@ impl Ledger {
     /// # Errors
     /// The database's failure. An unknown person is nowhere a member.
     pub async fn memberships(&self, subject: &SubjectId) -> Result<Vec<Member>, LedgerError> {
-        let rows: Vec<MemberRow> = sqlx::query_as("SELECT * FROM members WHERE subject = ?1 ORDER BY account LIMIT ?2")
-            .bind(subject.as_str())
-            .bind(MOST)
-            .fetch_all(self.readers())
-            .await?;
-        rows.iter().map(MemberRow::to_member).collect()
+        let rows = self.store().memberships(subject.as_str(), MOST).await?;
+        rows.iter().map(MemberFields::to_member).collect()
     }
 }
 

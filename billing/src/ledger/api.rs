@@ -1,89 +1,45 @@
 //! What callers may ask of the ledger.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use sqlx::SqlitePool;
-use sqlx::sqlite::SqlitePoolOptions;
+use peerway_billing_store::{PaymentRecords, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::command::{Command, Reply};
-use super::open::{self, LedgerOptions};
 use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
-use super::writer::{BATCH, Writer};
+use super::writer::BATCH;
 use crate::access::Actor;
 use crate::clock::{Clock, Timestamp};
-use crate::error::{LedgerError, OpenError};
+use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, OwnerId};
+use crate::money::Nanos;
 use crate::text;
 
-/// Connections for questions; they never write.
-const READERS: u32 = 4;
-
-/// How long a question waits for one of them, and closing waits for the last question.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A ledger file, open. Clones share it. Several processes may have the same file open.
+/// A ledger, open. Clones share it. Several processes may have the same one open.
 ///
 /// Every method that changes something answers after the change is on disk. A caller who stops waiting does
 /// not undo it.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    path: PathBuf,
-    clock: Clock,
-    readers: SqlitePool,
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
     /// `None` once closed.
-    queue: Mutex<Option<mpsc::Sender<Command>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    pub(super) queue: Mutex<Option<mpsc::Sender<Command>>>,
+    pub(super) writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Ledger {
-    /// Opens the ledger at `path`, making the file if it is missing (its folder must exist).
-    ///
-    /// # Errors
-    /// One line that names the file: unusable, something else, or newer than this program.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_with(path, LedgerOptions::default()).await
-    }
-
-    /// As [`Ledger::open`], with a clock and a queue of one's own.
-    ///
-    /// # Errors
-    /// As [`Ledger::open`].
-    pub async fn open_with(path: impl AsRef<Path>, options: LedgerOptions) -> Result<Self, OpenError> {
-        let path = path.as_ref().to_owned();
-        let connection = open::open(&path, options.busy).await?;
-        let connect = open::connect_options(&path, options.busy).create_if_missing(false);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(0)
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
-        let (sender, receiver) = mpsc::channel(options.queue.max(1));
-        let writer = Writer::new(connect, options.clock.clone(), connection);
-        let writer = tokio::spawn(writer.run(receiver));
-        let inner = Inner {
-            path,
-            clock: options.clock,
-            readers,
-            queue: Mutex::new(Some(sender)),
-            writer: Mutex::new(Some(writer)),
-        };
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// The file.
+    /// Where it is kept, for people: without a password.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.inner.path
+    pub fn place(&self) -> &str {
+        self.inner.store.place()
     }
 
     /// Where this ledger's "now" comes from.
@@ -92,11 +48,16 @@ impl Ledger {
         &self.inner.clock
     }
 
-    pub(super) fn readers(&self) -> &SqlitePool {
-        &self.inner.readers
+    /// What the database keeps of payments. `None`: this one keeps nothing of them.
+    pub(crate) fn payment_records(&self) -> Option<Arc<dyn PaymentRecords>> {
+        Arc::clone(&self.inner.store).payments()
     }
 
-    /// Does what is queued, then closes the file. Calls on any clone answer [`LedgerError::Closed`] from then on.
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    /// Does what is queued, then lets go of the database. Calls on any clone answer [`LedgerError::Closed`] from then on.
     pub async fn close(&self) {
         self.inner.queue.lock().take();
         let writer = self.inner.writer.lock().take();
@@ -105,9 +66,7 @@ impl Ledger {
         {
             tracing::error!(%error, "the ledger's writer did not end cleanly");
         }
-        if tokio::time::timeout(PATIENCE, self.inner.readers.close()).await.is_err() {
-            tracing::warn!(path = %self.inner.path.display(), "questions to the ledger were still open when it closed");
-        }
+        self.inner.store.close().await;
     }
 
     pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
@@ -175,6 +134,18 @@ impl Ledger {
             refused.extend(self.ask(|reply| Command::Renew { holds, expires_at, reply }).await?);
         }
         Ok(refused)
+    }
+
+    /// Gives back parts of open holds, which stay open; no more than a hold has left. What has ended is passed over.
+    ///
+    /// # Errors
+    /// The database's failure: it is not known whether they were given back.
+    pub async fn shrink(&self, parts: Vec<(HoldId, Nanos)>) -> Result<(), LedgerError> {
+        for part in parts.chunks(BATCH) {
+            let parts = part.to_vec();
+            self.ask(|reply| Command::Shrink { parts, reply }).await?;
+        }
+        Ok(())
     }
 
     /// Posts a charge against a hold; see [`Capture`].

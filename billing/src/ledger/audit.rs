@@ -3,6 +3,7 @@
 //! A table beside the log was rejected: it would be a second copy, to be written, guarded and verified, of what
 //! the hash chain protects anyway.
 
+use peerway_billing_store::Logged;
 use serde::Deserialize;
 
 use super::api::Ledger;
@@ -15,13 +16,6 @@ use crate::id::AccountId;
 
 /// The most entries that one question answers.
 const MOST: u32 = 1000;
-
-#[derive(sqlx::FromRow)]
-struct Logged {
-    seq: i64,
-    created_at: i64,
-    audit: String,
-}
 
 /// The audit column, read.
 #[derive(Deserialize)]
@@ -44,24 +38,15 @@ impl Ledger {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<AuditEntry>, LedgerError> {
-        let rows: Vec<Logged> = sqlx::query_as(
-            "SELECT seq, created_at, audit FROM transfers WHERE audit_account = ?1 AND seq < ?2
-             ORDER BY seq DESC LIMIT ?3",
-        )
-        .bind(account.as_str())
-        .bind(before.unwrap_or(i64::MAX))
-        .bind(limit.min(MOST))
-        .fetch_all(self.readers())
-        .await?;
-        rows.into_iter().map(|row| row.read(account)).collect()
+        let before = before.unwrap_or(i64::MAX);
+        let rows = self.store().audit(account.as_str(), before, limit.min(MOST).into()).await?;
+        rows.iter().map(|row| read(row, account)).collect()
     }
 }
 
-impl Logged {
-    fn read(self, account: &AccountId) -> Result<AuditEntry, LedgerError> {
-        let unreadable = |_| corrupt("transfer", &self.seq.to_string());
-        let Said { actor, action, target, detail } = serde_json::from_str(&self.audit).map_err(unreadable)?;
-        let at = Timestamp::from_millis(self.created_at);
-        Ok(AuditEntry { seq: self.seq, account: account.clone(), at, actor, action, target, detail })
-    }
+fn read(row: &Logged, account: &AccountId) -> Result<AuditEntry, LedgerError> {
+    let unreadable = |_| corrupt("transfer", &row.seq.to_string());
+    let Said { actor, action, target, detail } = serde_json::from_str(&row.audit).map_err(unreadable)?;
+    let at = Timestamp::from_millis(row.created_at);
+    Ok(AuditEntry { seq: row.seq, account: account.clone(), at, actor, action, target, detail })
 }

@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, KeyId, OwnerId, Reference, SubjectId};
 use crate::key::{KeyChange, KeyRecord};
+use crate::money::Nanos;
 
 /// Where the answer goes. A caller who has left does not stop the command.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Hold { hold: NewHold, reply: Reply<Granted> },
     Extend { extend: Extend, reply: Reply<Granted> },
     Renew { holds: Vec<HoldId>, expires_at: Timestamp, reply: Reply<Vec<HoldId>> },
+    Shrink { parts: Vec<(HoldId, Nanos)>, reply: Reply<()> },
     Capture { captures: Vec<Capture>, reply: Reply<Vec<Result<Captured, LedgerError>>> },
     Release { hold: HoldId, reply: Reply<Hold> },
     ReleaseOwner { owner: OwnerId, reply: Reply<u64> },
@@ -57,6 +59,7 @@ impl Command {
             Self::Hold { reply, .. } | Self::Extend { reply, .. } => drop(reply.send(Err(error))),
             Self::Renew { reply, .. } => drop(reply.send(Err(error))),
             Self::Capture { reply, .. } => drop(reply.send(Err(error))),
+            Self::Shrink { reply, .. } => drop(reply.send(Err(error))),
             Self::Release { reply, .. } => drop(reply.send(Err(error))),
             Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
             Self::CreateKey { reply, .. }

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::io::Write;
 
+use peerway_billing_store::{LogPage, Snapshot, StoreError};
 use serde::Serialize;
-use sqlx::{Connection, SqliteConnection};
 
 use super::api::Ledger;
 use super::rows::{ChargeRow, EntryRow, PartRow, TransferRow};
 use crate::error::LedgerError;
 
 /// Transfers read at a time: bounds the memory of a walk.
-pub(super) const PAGE: usize = 1000;
+pub(super) const PAGE: i64 = 1000;
 
 /// One transfer with all that belongs to it.
 #[derive(Serialize)]
@@ -31,35 +31,14 @@ pub(super) struct Page {
     pub(super) stray_entries: Vec<EntryRow>,
     pub(super) stray_charges: Vec<ChargeRow>,
     pub(super) stray_parts: Vec<PartRow>,
+    /// Whether the log goes on after it.
+    pub(super) goes_on: bool,
 }
 
-/// The next [`PAGE`] transfers after `after`. A shorter page is the last, and looks for strays to the very end.
-pub(super) async fn page(connection: &mut SqliteConnection, after: i64) -> Result<Page, sqlx::Error> {
-    let transfers: Vec<TransferRow> = sqlx::query_as("SELECT * FROM transfers WHERE seq > ?1 ORDER BY seq LIMIT ?2")
-        .bind(after)
-        .bind(PAGE as i64)
-        .fetch_all(&mut *connection)
-        .await?;
-    let last = transfers.last().filter(|_| transfers.len() == PAGE).map_or(i64::MAX, |transfer| transfer.seq);
-    let entries: Vec<EntryRow> =
-        sqlx::query_as("SELECT * FROM entries WHERE transfer > ?1 AND transfer <= ?2 ORDER BY transfer, line")
-            .bind(after)
-            .bind(last)
-            .fetch_all(&mut *connection)
-            .await?;
-    let charges: Vec<ChargeRow> =
-        sqlx::query_as("SELECT * FROM charges WHERE transfer > ?1 AND transfer <= ?2 ORDER BY transfer")
-            .bind(after)
-            .bind(last)
-            .fetch_all(&mut *connection)
-            .await?;
-    let parts: Vec<PartRow> =
-        sqlx::query_as("SELECT * FROM charge_parts WHERE transfer > ?1 AND transfer <= ?2 ORDER BY transfer, part")
-            .bind(after)
-            .bind(last)
-            .fetch_all(&mut *connection)
-            .await?;
-
+/// The next [`PAGE`] transfers after `after`. The last page looks for strays to the very end.
+pub(super) async fn page(snapshot: &mut dyn Snapshot, after: i64) -> Result<Page, StoreError> {
+    let LogPage { transfers, entries, charges, parts } = snapshot.log(after, PAGE).await?;
+    let goes_on = LogPage::last(&transfers, PAGE) != i64::MAX;
     let mut place = HashMap::with_capacity(transfers.len());
     let mut postings = Vec::with_capacity(transfers.len());
     for transfer in transfers {
@@ -85,7 +64,7 @@ pub(super) async fn page(connection: &mut SqliteConnection, after: i64) -> Resul
             None => stray_parts.push(part),
         }
     }
-    Ok(Page { postings, stray_entries, stray_charges, stray_parts })
+    Ok(Page { postings, stray_entries, stray_charges, stray_parts, goes_on })
 }
 
 /// Why an export stopped.
@@ -106,23 +85,21 @@ impl Ledger {
     /// # Errors
     /// The database's failure, or the writer's.
     pub async fn export(&self, mut writer: impl Write + Send) -> Result<u64, ExportError> {
-        let mut connection = self.readers().acquire().await.map_err(LedgerError::from)?;
-        let mut snapshot = connection.begin().await.map_err(LedgerError::from)?;
+        let mut snapshot = self.store().snapshot().await.map_err(LedgerError::from)?;
         let (mut after, mut lines) = (i64::MIN, 0);
         loop {
-            let page = page(&mut snapshot, after).await.map_err(LedgerError::from)?;
+            let page = page(&mut *snapshot, after).await.map_err(LedgerError::from)?;
             for posting in &page.postings {
                 serde_json::to_writer(&mut writer, posting).map_err(std::io::Error::from)?;
                 writer.write_all(b"\n")?;
                 lines += 1;
                 after = posting.transfer.seq;
             }
-            if page.postings.len() < PAGE {
+            if !page.goes_on {
                 break;
             }
         }
         writer.flush()?;
-        snapshot.rollback().await.map_err(LedgerError::from)?;
         Ok(lines)
     }
 }

@@ -1,19 +1,20 @@
-//! The ledger: double entry, append-only, in one SQLite file that several processes may open.
+//! The ledger: double entry, append-only, in one database that several processes may open.
 //!
 //! The problem: a commit that survives a power cut costs about 2 ms, and a gateway wants thousands a second.
 //! So one writer task per process takes whatever is waiting, decides all of it in memory inside one
 //! transaction, and commits once (group commit). Rejected: one transaction per operation (a few hundred a
 //! second); caching balances between batches (another process, such as the command line, may write too, so
-//! the file is the authority at every batch); a statement per row (the statements cost more than the commit).
+//! the database is the authority at every batch); a statement per row (the statements cost more than the commit).
 //!
 //! | file | idea |
 //! | --- | --- |
-//! | `open` | files, pragmas, schema versions |
+//! | `open` | which database, and how it is opened |
 //! | `api` | what callers may ask for |
 //! | `payments` | what callers may ask about money from outside |
 //! | `access` | what callers may ask about keys and members |
 //! | `writer` | the task that commits batches |
-//! | `batch/` | one batch: load rows, decide in memory, store rows |
+//! | `batch/` | one batch: rows read, decided in memory, and what changed |
+//! | `rows` | what rows mean |
 //! | `chain` | the hash chain |
 //! | `read` | questions that change nothing |
 //! | `usage` | sums of what was spent |

@@ -1,30 +1,17 @@
-//! Opening a ledger file: making it, recognising it, bringing its schema up to date.
-//!
-//! sqlx's own migrator was rejected: it keeps its state in a table that a foreign file may have too, takes no
-//! lock on SQLite, and cannot say "this is some other program's database". Two numbers in the file's header can.
+//! Opening a ledger: which database keeps it, and how.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use parking_lot::Mutex;
+use peerway_billing_sqlite::SqliteStore;
+use peerway_billing_store::{OpenError, Store};
+use tokio::sync::mpsc;
 
+use super::api::{Inner, Ledger};
+use super::writer::Writer;
 use crate::clock::Clock;
-use crate::error::OpenError;
-
-/// "PWLG": marks the file as ours.
-const APPLICATION_ID: i64 = 0x5057_4c47;
-
-/// One script per schema version, oldest first. Never edited once released.
-const MIGRATIONS: [&str; 4] = [
-    include_str!("../../migrations/0001_ledger.sql"),
-    include_str!("../../migrations/0002_access.sql"),
-    include_str!("../../migrations/0003_parts.sql"),
-    include_str!("../../migrations/0005_money.sql"),
-];
-
-/// Prepared statements that stay prepared: seven sizes of insert for eight tables, and the questions.
-const STATEMENTS: usize = 128;
 
 /// How a ledger is opened; the default is right for everything but tests and benchmarks.
 #[derive(Debug, Clone)]
@@ -43,109 +30,29 @@ impl Default for LedgerOptions {
     }
 }
 
-/// How this crate connects to `path`.
-pub(super) fn connect_options(path: &Path, busy: Duration) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(busy)
-        .statement_cache_capacity(STATEMENTS)
-        .disable_statement_logging()
-}
-
-/// A connection to a ledger whose schema is the newest known.
-pub(super) async fn open(path: &Path, busy: Duration) -> Result<SqliteConnection, OpenError> {
-    create_private(path)?;
-    let mut connection = connect(path, busy).await.map_err(|error| explain(path, &error))?;
-    migrate(path, &mut connection).await?;
-    Ok(connection)
-}
-
-/// Connects, also while another process makes the same new file: turning on the write-ahead log is the one thing for which
-/// SQLite does not wait by itself.
-async fn connect(path: &Path, busy: Duration) -> Result<SqliteConnection, sqlx::Error> {
-    let deadline = Instant::now() + busy;
-    loop {
-        match connect_options(path, busy).connect().await {
-            Err(error) if is_busy(&error) && Instant::now() < deadline => tokio::time::sleep(RETRY_PAUSE).await,
-            connected => return connected,
-        }
+impl Ledger {
+    /// Opens the ledger in the SQLite file at `path`, making the file if it is missing (its folder must exist).
+    ///
+    /// # Errors
+    /// One line that names the file: unusable, something else, or newer than this program.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_with(path, LedgerOptions::default()).await
     }
-}
 
-/// SQLite's primary code for "database is locked" is the low byte of each of its kinds.
-fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|database| database.code()).and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
-}
+    /// As [`Ledger::open`], with a clock and a queue of one's own.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub async fn open_with(path: impl AsRef<Path>, options: LedgerOptions) -> Result<Self, OpenError> {
+        let store = SqliteStore::open(path.as_ref(), options.busy).await?;
+        Ok(Self::kept_in(Arc::new(store), options))
+    }
 
-/// Makes the file for its owner alone: it holds names, balances and key hashes.
-fn create_private(path: &Path) -> Result<(), OpenError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }),
+    fn kept_in(store: Arc<dyn Store>, options: LedgerOptions) -> Self {
+        let (sender, receiver) = mpsc::channel(options.queue.max(1));
+        let writer = Writer::new(Arc::clone(&store), options.clock.clone());
+        let writer = Mutex::new(Some(tokio::spawn(writer.run(receiver))));
+        let queue = Mutex::new(Some(sender));
+        Self { inner: Arc::new(Inner { store, clock: options.clock, queue, writer }) }
     }
-}
-
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    let failed = |error: sqlx::Error| explain(path, &error);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let (application, version, tables): (i64, i64, i64) = sqlx::query_as(
-        "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
-                (SELECT count(*) FROM sqlite_schema)",
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .map_err(failed)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let ours = application == APPLICATION_ID;
-    if !ours && (application != 0 || version != 0 || tables != 0) {
-        let found = format!("a SQLite database of another program, with {tables} tables and indexes");
-        return Err(OpenError::NotALedger { path: path.to_owned(), found });
-    }
-    if version > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known });
-    }
-    if version == known {
-        return transaction.rollback().await.map_err(failed);
-    }
-    let done = usize::try_from(version).unwrap_or(0);
-    for script in &MIGRATIONS[done..] {
-        sqlx::raw_sql(*script).execute(&mut *transaction).await.map_err(failed)?;
-    }
-    let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};");
-    // Pragmas take no parameters; the text is made of two numbers of this file.
-    sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut *transaction).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
-}
-
-/// An empty database in memory with the newest schema, to compare a file's with.
-pub(super) async fn in_memory() -> Result<SqliteConnection, sqlx::Error> {
-    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await?;
-    for script in MIGRATIONS {
-        sqlx::raw_sql(script).execute(&mut connection).await?;
-    }
-    Ok(connection)
-}
-
-/// SQLite's code for "database is locked".
-const SQLITE_BUSY: u32 = 5;
-/// Between two tries to connect to a file that another process is making.
-const RETRY_PAUSE: Duration = Duration::from_millis(5);
-/// SQLite's code for "file is not a database".
-const NOT_A_DATABASE: &str = "26";
-
-fn explain(path: &Path, error: &sqlx::Error) -> OpenError {
-    let path: PathBuf = path.to_owned();
-    let code = error.as_database_error().and_then(|database| database.code());
-    if code.as_deref() == Some(NOT_A_DATABASE) {
-        return OpenError::NotALedger { path, found: "the file is not a SQLite database".to_owned() };
-    }
-    let reason = error.as_database_error().map_or_else(|| error.to_string(), |database| database.message().to_owned());
-    OpenError::Unusable { path, reason: reason.replace('\n', " ") }
 }

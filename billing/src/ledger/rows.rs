@@ -1,11 +1,13 @@
-//! Rows as they lie in the file: one struct per table, used for reading, writing and hashing alike.
-//!
-//! Field names are column names, here and in `batch/store.rs`.
+//! What rows mean: from words and numbers to the types of this room.
 
-use serde::Serialize;
+use peerway_billing_store::Link;
+pub(crate) use peerway_billing_store::{
+    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+};
 use sha2::{Digest, Sha256};
 
-use super::types::{Account, AccountKind, Balance, Hold, HoldState, Outcome, Receipt, ReceiptPart};
+use super::chain::GENESIS;
+use super::types::{Account, AccountKind, Balance, Head, Hold, HoldState, Outcome, Receipt, ReceiptPart};
 use crate::access::{Member, Role};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -13,145 +15,29 @@ use crate::id::{AccountId, HoldId, KeyId, OperatorId, OwnerId, RequestId, Subjec
 use crate::key::KeyRecord;
 use crate::money::{FeeBps, Nanos, PerMillion, Price, Split, TokenCount};
 
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct AccountRow {
-    pub(crate) id: String,
-    pub(crate) kind: String,
-    pub(crate) name: String,
-    pub(crate) frozen: i64,
-    pub(crate) created_at: i64,
-    pub(crate) balance: i64,
-    /// Remainders of open holds, expired ones among them until they are swept.
-    pub(crate) held: i64,
-    /// Disputes that have not ended.
-    pub(crate) disputes: i64,
-}
-
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
-pub(crate) struct TransferRow {
-    pub(crate) seq: i64,
-    pub(crate) kind: String,
-    pub(crate) reference: String,
-    pub(crate) memo: String,
-    pub(crate) created_at: i64,
-    pub(crate) prev_hash: String,
-    pub(crate) hash: String,
-    /// Whose change it is; `NULL` where nobody asked for it, as for a charge.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audit_account: Option<String>,
-    /// Who did what to what, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audit: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
-pub(crate) struct EntryRow {
-    pub(crate) transfer: i64,
-    pub(crate) line: i64,
-    pub(crate) account: String,
-    pub(crate) amount: i64,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-pub(crate) struct ChargeRow {
-    pub(crate) request_id: String,
-    pub(crate) transfer: i64,
-    pub(crate) hold: String,
-    pub(crate) late: i64,
-    pub(crate) account: String,
-    pub(crate) key_id: Option<String>,
-    pub(crate) node: String,
-    pub(crate) operator: String,
-    pub(crate) model: String,
-    pub(crate) price_input: i64,
-    pub(crate) price_cached: i64,
-    pub(crate) price_output: i64,
-    pub(crate) fee_bps: i64,
-    pub(crate) prompt: i64,
-    pub(crate) cached: i64,
-    pub(crate) completion: i64,
-    pub(crate) claimed_prompt: i64,
-    pub(crate) claimed_cached: i64,
-    pub(crate) claimed_completion: i64,
-    pub(crate) total: i64,
-    pub(crate) earned: i64,
-    pub(crate) fee: i64,
-    pub(crate) shortfall: i64,
-    pub(crate) outcome: String,
-    pub(crate) created_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) token_id: Option<String>,
-}
-
-/// One node's part of a charge, where several delivered.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
-pub(crate) struct PartRow {
-    pub(crate) transfer: i64,
-    pub(crate) part: i64,
-    pub(crate) node: String,
-    pub(crate) operator: String,
-    pub(crate) price_input: i64,
-    pub(crate) price_cached: i64,
-    pub(crate) price_output: i64,
-    pub(crate) prompt: i64,
-    pub(crate) cached: i64,
-    pub(crate) completion: i64,
-    pub(crate) claimed_prompt: i64,
-    pub(crate) claimed_cached: i64,
-    pub(crate) claimed_completion: i64,
-    pub(crate) earned: i64,
-}
-
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct HoldRow {
-    pub(crate) id: String,
-    pub(crate) account: String,
-    pub(crate) amount: i64,
-    pub(crate) captured: i64,
-    pub(crate) state: String,
-    pub(crate) expires_at: i64,
-    pub(crate) owner: String,
-    pub(crate) created_at: i64,
-    pub(crate) seal: String,
-}
-
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub(crate) struct KeyRow {
-    pub(crate) id: String,
-    pub(crate) account: String,
-    pub(crate) name: String,
-    pub(crate) prefix: String,
-    pub(crate) sha256: String,
-    pub(crate) created_at: i64,
-    pub(crate) revoked_at: Option<i64>,
-    /// [`crate::access::KeyPolicy`] as canonical JSON.
-    pub(crate) policy: String,
-    pub(crate) replaced_by: Option<String>,
-    /// The first key of its chain of rotations.
-    pub(crate) root: String,
-}
-
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub(crate) struct MemberRow {
-    pub(crate) account: String,
-    pub(crate) subject: String,
-    pub(crate) role: String,
-    pub(crate) name: String,
-    pub(crate) created_at: i64,
+/// The newest place of the log: of an empty one, that before the first.
+pub(super) fn head_of(newest: Option<Link>) -> Head {
+    newest.map_or_else(|| Head { seq: 0, hash: GENESIS.to_owned() }, |Link { seq, hash }| Head { seq, hash })
 }
 
 pub(super) fn corrupt(what: &str, id: &str) -> LedgerError {
     LedgerError::Storage(format!("{what} `{id}` holds a value that this program never writes; run `ledger verify`"))
 }
 
-impl AccountRow {
+/// What an account's row says.
+pub(crate) trait AccountFields {
     /// Whether it may not spend: a dispute freezes it whatever anybody else did.
-    pub(crate) fn is_frozen(&self) -> bool {
+    fn is_frozen(&self) -> bool;
+    /// The account as callers see it. `expired`: how much of `held` belongs to holds past their expiry.
+    fn to_account(&self, expired: i64) -> Result<Account, LedgerError>;
+}
+
+impl AccountFields for AccountRow {
+    fn is_frozen(&self) -> bool {
         self.frozen != 0 || self.disputes > 0
     }
 
-    /// The account as callers see it. `expired`: how much of `held` belongs to holds past their expiry.
-    pub(crate) fn to_account(&self, expired: i64) -> Result<Account, LedgerError> {
+    fn to_account(&self, expired: i64) -> Result<Account, LedgerError> {
         let held = self.held.saturating_sub(expired);
         Ok(Account {
             id: AccountId::stored(self.id.clone()),
@@ -169,25 +55,36 @@ impl AccountRow {
     }
 }
 
-impl HoldRow {
+/// What a hold's row says.
+pub(crate) trait HoldFields {
     /// What an open hold still sets aside.
-    pub(crate) fn remainder(&self) -> i64 {
-        self.amount - self.captured
-    }
+    fn remainder(&self) -> i64;
 
-    pub(crate) fn is_open(&self) -> bool {
-        self.state == HoldState::Open.as_str()
-    }
+    fn is_open(&self) -> bool;
 
     /// A checksum of the row. Holds change too often to be logged in the chain, so this is what shows that a
     /// row was not written by the ledger.
-    pub(crate) fn computed_seal(&self) -> String {
+    fn computed_seal(&self) -> String;
+
+    fn to_hold(&self) -> Result<Hold, LedgerError>;
+}
+
+impl HoldFields for HoldRow {
+    fn remainder(&self) -> i64 {
+        self.amount - self.captured
+    }
+
+    fn is_open(&self) -> bool {
+        self.state == HoldState::Open.as_str()
+    }
+
+    fn computed_seal(&self) -> String {
         let Self { id, account, amount, captured, state, expires_at, owner, created_at, seal: _ } = self;
         let text = format!("{id}|{account}|{amount}|{captured}|{state}|{expires_at}|{owner}|{created_at}");
         hex::encode(&Sha256::digest(text)[..8])
     }
 
-    pub(crate) fn to_hold(&self) -> Result<Hold, LedgerError> {
+    fn to_hold(&self) -> Result<Hold, LedgerError> {
         Ok(Hold {
             id: HoldId::stored(self.id.clone()),
             account: AccountId::stored(self.account.clone()),
@@ -201,8 +98,13 @@ impl HoldRow {
     }
 }
 
-impl KeyRow {
-    pub(crate) fn to_record(&self) -> Result<KeyRecord, LedgerError> {
+/// What a key's row says.
+pub(crate) trait KeyFields {
+    fn to_record(&self) -> Result<KeyRecord, LedgerError>;
+}
+
+impl KeyFields for KeyRow {
+    fn to_record(&self) -> Result<KeyRecord, LedgerError> {
         Ok(KeyRecord {
             id: KeyId::stored(self.id.clone()),
             account: AccountId::stored(self.account.clone()),
@@ -217,12 +119,19 @@ impl KeyRow {
     }
 }
 
-impl MemberRow {
-    pub(crate) fn is_owner(&self) -> bool {
+/// What a member's row says.
+pub(crate) trait MemberFields {
+    fn is_owner(&self) -> bool;
+
+    fn to_member(&self) -> Result<Member, LedgerError>;
+}
+
+impl MemberFields for MemberRow {
+    fn is_owner(&self) -> bool {
         self.role == Role::Owner.as_str()
     }
 
-    pub(crate) fn to_member(&self) -> Result<Member, LedgerError> {
+    fn to_member(&self) -> Result<Member, LedgerError> {
         Ok(Member {
             account: AccountId::stored(self.account.clone()),
             subject: SubjectId::stored(self.subject.clone()),
@@ -233,15 +142,22 @@ impl MemberRow {
     }
 }
 
-impl ChargeRow {
+/// What a charge's row says.
+pub(crate) trait ChargeFields {
     /// Price, fee and billed tokens, where they are possible ones.
-    pub(crate) fn terms(&self) -> Option<(Price, FeeBps, TokenCount)> {
+    fn terms(&self) -> Option<(Price, FeeBps, TokenCount)>;
+
+    fn to_receipt(&self, parts: &[PartRow]) -> Result<Receipt, LedgerError>;
+}
+
+impl ChargeFields for ChargeRow {
+    fn terms(&self) -> Option<(Price, FeeBps, TokenCount)> {
         let price = price(self.price_input, self.price_cached, self.price_output)?;
         let fee = FeeBps::new(u32::try_from(self.fee_bps).ok()?).ok()?;
         Some((price, fee, tokens(self.prompt, self.cached, self.completion)?))
     }
 
-    pub(crate) fn to_receipt(&self, parts: &[PartRow]) -> Result<Receipt, LedgerError> {
+    fn to_receipt(&self, parts: &[PartRow]) -> Result<Receipt, LedgerError> {
         let bad = || corrupt("charge", &self.request_id);
         let parts = parts.iter().map(|part| part.to_receipt().ok_or_else(bad)).collect::<Result<_, _>>()?;
         let (price, fee, billed) = self.terms().ok_or_else(bad)?;
@@ -269,9 +185,16 @@ impl ChargeRow {
     }
 }
 
-impl PartRow {
+/// What the row of a charge's part says.
+pub(crate) trait PartFields {
     /// Price and billed tokens, where they are possible ones.
-    pub(crate) fn terms(&self) -> Option<(Price, TokenCount)> {
+    fn terms(&self) -> Option<(Price, TokenCount)>;
+
+    fn to_receipt(&self) -> Option<ReceiptPart>;
+}
+
+impl PartFields for PartRow {
+    fn terms(&self) -> Option<(Price, TokenCount)> {
         let price = price(self.price_input, self.price_cached, self.price_output)?;
         Some((price, tokens(self.prompt, self.cached, self.completion)?))
     }

@@ -1,4 +1,6 @@
-//! Sums of what was spent, each from one index of charges alone.
+//! Sums of what was spent.
+
+use peerway_billing_store::{Whose, Windows};
 
 use super::api::Ledger;
 use super::types::{KeyUsage, Totals};
@@ -9,30 +11,6 @@ use crate::error::LedgerError;
 use crate::id::{AccountId, KeyId};
 use crate::money::Nanos;
 
-macro_rules! spent {
-    ($whose:literal) => {
-        concat!(
-            "SELECT COALESCE(SUM(total), 0) AS total,
-                    COALESCE(SUM(CASE WHEN created_at >= ?2 THEN total END), 0) AS day,
-                    COALESCE(SUM(CASE WHEN created_at >= ?3 THEN total END), 0) AS week,
-                    COALESCE(SUM(CASE WHEN created_at >= ?4 THEN total END), 0) AS month,
-                    COUNT(*) AS requests
-             FROM charges WHERE ",
-            $whose,
-            " AND created_at < ?5"
-        )
-    };
-}
-
-#[derive(sqlx::FromRow)]
-struct Spent {
-    total: i64,
-    day: i64,
-    week: i64,
-    month: i64,
-    requests: i64,
-}
-
 impl Ledger {
     /// All that a customer's account was credited, and all that it paid.
     ///
@@ -40,13 +18,7 @@ impl Ledger {
     /// No such account, or the database's failure.
     pub async fn totals(&self, account: &AccountId) -> Result<Totals, LedgerError> {
         // Credits, payments, refunds, disputes and charges move a customer's balance: what is not a charge follows.
-        let sums: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT balance, COALESCE((SELECT SUM(total) FROM charges WHERE account = ?1), 0)
-             FROM accounts WHERE id = ?1",
-        )
-        .bind(account.as_str())
-        .fetch_optional(self.readers())
-        .await?;
+        let sums = self.store().totals(account.as_str()).await?;
         let (balance, used) = sums.ok_or_else(|| LedgerError::not_found("account", account))?;
         let used = Nanos::new(used);
         Ok(Totals { credited: Nanos::new(balance).checked_add(used)?, used })
@@ -68,25 +40,18 @@ impl Ledger {
         now: Timestamp,
         before: Option<Timestamp>,
     ) -> Result<KeyUsage, LedgerError> {
-        let (sql, id) = match scope {
-            // A charge keeps the key that was shown. A key that is not in the books is a chain by itself.
-            BudgetScope::Key(key) => (
-                spent!(
-                    "key_id IN (SELECT ?1 UNION ALL
-                                SELECT id FROM keys WHERE root = (SELECT root FROM keys WHERE id = ?1))"
-                ),
-                key.as_str(),
-            ),
-            BudgetScope::Token(token) => (spent!("token_id = ?1"), token.as_str()),
+        let whose = match scope {
+            BudgetScope::Key(key) => Whose::Key(key.as_str()),
+            BudgetScope::Token(token) => Whose::Token(token.as_str()),
         };
-        let spent: Spent = sqlx::query_as(sql)
-            .bind(id)
-            .bind(Window::Day.start(now).as_millis())
-            .bind(Window::Week.start(now).as_millis())
-            .bind(Window::Month.start(now).as_millis())
-            .bind(before.map_or(i64::MAX, Timestamp::as_millis))
-            .fetch_one(self.readers())
-            .await?;
+        let start = |window: Window| window.start(now).as_millis();
+        let windows = Windows {
+            day: start(Window::Day),
+            week: start(Window::Week),
+            month: start(Window::Month),
+            before: before.map_or(i64::MAX, Timestamp::as_millis),
+        };
+        let spent = self.store().spent(whose, windows).await?;
         Ok(KeyUsage {
             total: Nanos::new(spent.total),
             day: Nanos::new(spent.day),

@@ -1,17 +1,16 @@
 //! The writer: one task that takes what is waiting and commits it as one batch.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use peerway_billing_store::Store;
 use tokio::sync::mpsc;
 
 use super::batch;
-use super::command::{Command, Settle};
+use super::command::Command;
 use crate::clock::Clock;
-use crate::error::LedgerError;
 
-/// Commands in one transaction at most: bounds the time that the file is locked and the memory of a batch.
+/// Commands in one transaction at most: bounds the time that the database is locked and the memory of a batch.
 pub(super) const BATCH: usize = 512;
 
 /// How long a batch waits for callers who have just been answered and are about to ask again. Without it
@@ -19,29 +18,26 @@ pub(super) const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_micros(300);
 
 pub(super) struct Writer {
-    options: SqliteConnectOptions,
+    store: Arc<dyn Store>,
     clock: Clock,
-    /// `None` after a failure: the next batch opens the file anew.
-    connection: Option<SqliteConnection>,
 }
 
 impl Writer {
-    pub(super) fn new(options: SqliteConnectOptions, clock: Clock, connection: SqliteConnection) -> Self {
-        Self { options, clock, connection: Some(connection) }
+    pub(super) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self { store, clock }
     }
 
     /// Serves until every sender is gone and the queue is empty; what was queued is still done.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+    pub(super) async fn run(self, mut queue: mpsc::Receiver<Command>) {
         let mut commands = Vec::with_capacity(BATCH);
         let mut settles = Vec::with_capacity(BATCH);
         let mut usual = 1;
         while queue.recv_many(&mut commands, BATCH).await > 0 {
             gather(&mut queue, &mut commands, usual).await;
             usual = commands.len();
-            let failure = self.commit(&mut commands, &mut settles).await.err();
+            let failure = batch::run(&*self.store, self.clock.now(), &mut commands, &mut settles).await.err();
             if let Some(failure) = &failure {
                 tracing::error!(commands = commands.len() + settles.len(), error = %failure, "ledger batch failed");
-                self.connection = None;
             }
             for settle in settles.drain(..) {
                 settle(failure.as_ref());
@@ -50,19 +46,6 @@ impl Writer {
                 commands.drain(..).for_each(|command| command.refuse(failure.clone()));
             }
         }
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "the ledger's file did not close cleanly; nothing durable is lost");
-        }
-    }
-
-    async fn commit(&mut self, commands: &mut Vec<Command>, settles: &mut Vec<Settle>) -> Result<(), LedgerError> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            closed => closed.insert(self.options.connect().await?),
-        };
-        batch::run(connection, self.clock.now(), commands, settles).await
     }
 }
 

@@ -31,6 +31,9 @@ pub enum PaymentError {
     /// Events are not signed by a secret of ours, or no secret is set.
     #[error("no webhook secret is configured")]
     NoSecret,
+    /// The ledger's database keeps nothing of payments.
+    #[error("the ledger's database keeps nothing of payments: use sqlite")]
+    NoRecords,
     /// Stripe refused, or did not answer.
     #[error(transparent)]
     Stripe(#[from] CallError),

@@ -73,14 +73,14 @@ impl Payments {
     /// Does not ask Stripe anything yet. Without `secrets` no event is believed, and payments are found by asking alone.
     ///
     /// # Errors
-    /// The key or the address of Stripe cannot be used.
+    /// The key or the address of Stripe cannot be used, or the ledger's database keeps no payments.
     pub fn new(
         ledger: Ledger,
-        records: Arc<dyn PaymentRecords>,
         stripe: StripeConfig,
         secrets: Option<Secrets>,
         rules: PaymentRules,
     ) -> Result<Self, PaymentError> {
+        let records = ledger.payment_records().ok_or(PaymentError::NoRecords)?;
         let stripe = StripeClient::new(stripe)?;
         Ok(Self { inner: Arc::new(Inner { ledger, records, stripe, secrets, rules, told: Notify::new() }) })
     }

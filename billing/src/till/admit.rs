@@ -165,16 +165,18 @@ fn live_lease(shared: &Shared, slot: &Slot) -> Option<Arc<Lease>> {
 /// Adds to the lease. What it has free is reserved for this request meanwhile.
 async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount) -> Answer {
     let now = shared.ledger.clock().now();
-    let reserved = Reserved::of(&lease, amount.most);
+    let reserved = Reserved::of(shared, &lease, amount.most);
     let least = amount.least.minus_or_zero(reserved.amount);
     let wanted = slot.wanted().minus_or_zero(reserved.amount);
-    let add = Amount { least, most: wanted.max(shared.config.slice).max(least) };
+    let add = Amount { least, most: wanted.max(least) };
+    let ahead = shared.config.slice.minus_or_zero(add.most);
     let expires_at = now.after(shared.config.lease_ttl);
-    let extended = shared.ledger.extend(Extend { hold: lease.hold.clone(), add, expires_at }).await;
+    let extended = shared.ledger.extend(Extend { hold: lease.hold.clone(), add, ahead, expires_at }).await;
     match extended {
         Ok(got) => {
             let pot = reserved.keep().saturating_add(got.granted);
             let granted = amount.most.min(pot);
+            lease.scarce(got.granted < add.most.saturating_add(ahead));
             lease.admit_with(pot, granted, got.hold.expires_at, now);
             Answer { admission: Ok((lease, granted)), left: Ok(got.left) }
         }
@@ -184,6 +186,7 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
             open(shared, slot, amount).await
         }
         Err(LedgerError::Insufficient { available, .. }) => {
+            lease.scarce(true);
             let all = available.saturating_add(reserved.amount);
             let error = AdmitError::Insufficient { needed: amount.least, available: all };
             Answer { admission: Err(error), left: Ok(available) }
@@ -207,11 +210,13 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
 /// Takes a new lease.
 async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
     let now = shared.ledger.clock().now();
-    let most = slot.wanted().max(shared.config.slice).max(amount.most);
+    let most = slot.wanted().max(amount.most);
+    let ahead = shared.config.slice.minus_or_zero(most);
     let hold = NewHold {
         id: HoldId::random(),
         account: slot.account.clone(),
         amount: Amount { least: amount.least, most },
+        ahead,
         expires_at: now.after(shared.config.lease_ttl),
         owner: shared.config.owner.clone(),
     };
@@ -219,6 +224,7 @@ async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
         Ok(got) => {
             let lease = Arc::new(Lease::new(got.hold.id, got.hold.expires_at, now));
             let granted = amount.most.min(got.granted);
+            lease.scarce(got.granted < most.saturating_add(ahead));
             lease.admit_with(got.granted, granted, got.hold.expires_at, now);
             slot.set_lease(Arc::clone(&lease));
             Answer { admission: Ok((lease, granted)), left: Ok(got.left) }
@@ -250,13 +256,14 @@ fn refusal(error: LedgerError, amount: Amount) -> AdmitError {
 
 /// Money taken out of a lease for a while; goes back when dropped, also when the caller stops waiting.
 struct Reserved<'a> {
-    lease: &'a Lease,
+    shared: &'a Shared,
+    lease: &'a Arc<Lease>,
     amount: Nanos,
 }
 
 impl<'a> Reserved<'a> {
-    fn of(lease: &'a Lease, most: Nanos) -> Self {
-        Self { lease, amount: lease.reserve(most) }
+    fn of(shared: &'a Shared, lease: &'a Arc<Lease>, most: Nanos) -> Self {
+        Self { shared, lease, amount: lease.reserve(most) }
     }
 
     /// The money, not to go back by itself.
@@ -267,6 +274,8 @@ impl<'a> Reserved<'a> {
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.lease.add(self.amount);
+        if self.lease.put_back(self.amount) {
+            self.shared.scarce.list(self.lease);
+        }
     }
 }

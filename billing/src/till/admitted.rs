@@ -48,7 +48,9 @@ impl Admitted {
         self.captured = true;
         let paid = charge.split().limited(self.amount);
         let rest = self.amount.minus_or_zero(paid.total);
-        self.lease.queue_capture(rest, self.shared.ledger.clock().now());
+        if self.lease.queue_capture(rest, self.shared.ledger.clock().now()) {
+            self.shared.scarce.list(&self.lease);
+        }
         let capture = Capture {
             hold: self.lease.hold.clone(),
             request: self.request.clone(),
@@ -63,8 +65,8 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if !self.captured {
-            self.lease.give_back(self.amount, self.shared.ledger.clock().now());
+        if !self.captured && self.lease.give_back(self.amount, self.shared.ledger.clock().now()) {
+            self.shared.scarce.list(&self.lease);
         }
     }
 }

@@ -14,8 +14,8 @@ pub struct TillConfig {
     /// The folder of its journal, made where it is missing: captures that are not in the ledger yet. On a disk that outlives
     /// the process, and of one gateway at a time.
     pub journal: PathBuf,
-    /// How much to lease at a time where a request needs less. More means fewer questions to the ledger and
-    /// more credit that other gateways do not see as available. Default $0.10.
+    /// How much to lease at a time where a request needs less and the account has plenty. More means fewer questions to
+    /// the ledger and more credit that other gateways do not see as available. Default $0.10.
     pub slice: Nanos,
     /// How long a lease lives without renewal: what a crashed gateway keeps from its customers at most.
     /// Default 5 minutes.

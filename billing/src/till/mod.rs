@@ -23,7 +23,8 @@
 //! | `queue` | captures on their way from there to the ledger |
 //! | `flush` | the task that sends them |
 //! | `replay` | what a crashed predecessor left in its journal |
-//! | `keeper` | the task that renews leases in use and releases idle ones |
+//! | `keeper` | the task that renews leases in use, releases idle ones, and gives back what is scarce |
+//! | `scarce` | leases near zero, of which something came free |
 
 mod admit;
 mod admitted;
@@ -37,6 +38,7 @@ mod kill_points;
 mod lease;
 mod queue;
 mod replay;
+mod scarce;
 mod scribe;
 mod slot;
 
@@ -58,6 +60,7 @@ use crate::id::AccountId;
 use crate::ledger::Ledger;
 use journal::{Journal, Number};
 use queue::CaptureQueue;
+use scarce::Scarce;
 use scribe::Scribe;
 use slot::Slot;
 
@@ -76,6 +79,7 @@ struct Shared {
     config: TillConfig,
     slots: RwLock<HashMap<AccountId, Arc<Slot>>>,
     queue: Arc<CaptureQueue>,
+    scarce: Scarce,
     closed: AtomicBool,
 }
 
@@ -128,7 +132,14 @@ impl Till {
         let queue = Arc::new(CaptureQueue::new(config.queue, config.backlog));
         let scribe = Scribe::start(Arc::clone(&queue), journal).map_err(OpenTillError::Thread)?;
         let slots = RwLock::new(HashMap::new());
-        let shared = Arc::new(Shared { ledger, config, slots, queue, closed: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            ledger,
+            config,
+            slots,
+            queue,
+            scarce: Scarce::default(),
+            closed: AtomicBool::new(false),
+        });
         let flusher = tokio::spawn(flush::run(Arc::clone(&shared)));
         let keeper = tokio::spawn(keeper::run(Arc::clone(&shared)));
         let tasks = Tasks { tasks: [flusher.abort_handle(), keeper.abort_handle()], _scribe: scribe };

@@ -172,8 +172,12 @@ async fn overdue_holds_are_listed_and_swept() {
     assert_eq!(bench.ledger.sweep().await.unwrap(), 1);
     assert_eq!(bench.ledger.sweep().await.unwrap(), 0);
     assert!(bench.ledger.verify().await.unwrap().overdue_holds.is_empty());
-    let more =
-        Extend { hold: HoldId::new("h").unwrap(), add: Amount::exactly(Nanos::ZERO), expires_at: bench.in_secs(60) };
+    let more = Extend {
+        hold: HoldId::new("h").unwrap(),
+        add: Amount::exactly(Nanos::ZERO),
+        ahead: Nanos::ZERO,
+        expires_at: bench.in_secs(60),
+    };
     let ended = LedgerError::HoldEnded { hold: HoldId::new("h").unwrap(), state: HoldState::Expired };
     assert_eq!(bench.ledger.extend(more).await, Err(ended.clone()));
     assert_eq!(bench.ledger.release(&HoldId::new("h").unwrap()).await, Err(ended));

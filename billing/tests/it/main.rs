@@ -15,6 +15,7 @@ mod opening;
 mod oracle;
 mod parts;
 mod payments;
+mod scarce;
 mod support;
 mod tamper;
 mod till;

@@ -83,7 +83,7 @@ async fn two_processes_may_open_a_new_file_at_once() {
 async fn a_ledger_of_the_first_schema_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
-    sqlite(&path, include_str!("../../migrations/0001_ledger.sql")).await;
+    sqlite(&path, include_str!("../../sqlite/migrations/0001_ledger.sql")).await;
     sqlite(&path, include_str!("fixtures/schema1.sql")).await;
     let ledger = Ledger::open(&path).await.unwrap();
     assert_clean(&ledger).await;

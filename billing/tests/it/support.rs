@@ -128,6 +128,7 @@ pub(crate) fn hold(id: &str, account: &AccountId, amount: i64, expires_at: Times
         id: HoldId::new(id).unwrap(),
         account: account.clone(),
         amount: Amount::exactly(nanos(amount)),
+        ahead: Nanos::ZERO,
         expires_at,
         owner: owner(),
     }

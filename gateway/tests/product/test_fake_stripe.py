@@ -237,6 +237,6 @@ def test_an_operator_is_paid_once_onboarded_and_no_more_than_there_is(api, fake)
     free = api.transfers.create(pay)
     assert api.balance.retrieve(options={"stripe_account": account.id}).available[0].amount == 400
     api.transfers.reversals.create(free.id, {"amount": 150})
-    refused(stripe.InvalidRequestError, api.transfers.reversals.create, free.id, {"amount": 251})
+    assert refused(stripe.InvalidRequestError, api.transfers.reversals.create, free.id, {"amount": 251}).param == "amount"
     assert api.transfers.retrieve(free.id).amount_reversed == 150
     assert [one.id for one in api.transfers.list({"destination": account.id})] == [free.id, transfer.id]

@@ -1,5 +1,7 @@
 """The fake Stripe when things go wrong: idempotency keys, outages, unknown outcomes, and calls that are refused."""
 
+import contextlib
+import http.client
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -197,6 +199,12 @@ def test_a_bad_parameter_is_named(fake, given, code, param):
     assert (caught.value.http_status, caught.value.code, caught.value.param) == (400, code, param)
 
 
+def test_what_cannot_be_expanded_is_refused_before_the_work(fake, before):
+    with pytest.raises(stripe.InvalidRequestError):
+        fake.client().v1.payment_intents.create(CARD | {"expand": ["latest_charge.amount"]})
+    assert succeeded(fake) == before
+
+
 def test_what_is_not_there_is_404(fake):
     with pytest.raises(stripe.InvalidRequestError) as caught:
         fake.client().v1.payment_intents.retrieve("pi_none")
@@ -212,6 +220,20 @@ def test_only_a_test_key_opens(fake, key, status):
     assert requests.get(f"{fake.url}/v1/balance", headers=bearer, timeout=20).status_code == status
     if key:
         assert requests.get(f"{fake.url}/v1/balance", auth=(key, ""), timeout=20).status_code == status
+
+
+def test_a_body_is_bounded(fake):
+    """The length alone decides: no byte of the body is sent."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", fake.port, timeout=20)) as connection:
+        connection.putrequest("POST", PAYMENTS)
+        connection.putheader("Content-Length", str((1 << 20) + 1))
+        connection.endheaders()
+        assert connection.getresponse().status == 413
+
+
+def test_a_live_key_is_warned_of(fake):
+    with pytest.raises(stripe.AuthenticationError, match="never give it a live key"):
+        stripe.StripeClient("sk_live_real", base_addresses={"api": fake.url}).v1.balance.retrieve()
 
 
 def test_a_misspelt_knob_is_refused(fake):

@@ -152,8 +152,18 @@ def test_it_listens_on_loopback_only_unless_told(tmp_path):
     refused = subprocess.run([*command, "--host", "0.0.0.0"], capture_output=True, text=True, timeout=20)  # noqa: S104
     assert refused.returncode == 2
     assert "--anyone" in refused.stderr
+    assert subprocess.run([*command, "--host", "nowhere"], capture_output=True, timeout=20).returncode == 2
     unsigned = subprocess.run([*command, "--webhook-url", "http://127.0.0.1:1/"], capture_output=True, text=True, timeout=20)
     assert "--webhook-secret" in unsigned.stderr
+
+
+def test_it_says_why_it_cannot_start(fake, tmp_path):
+    (tmp_path / "torn.json").write_text('{"objects": {')
+    for more, told in ((["--port", str(fake.port)], "cannot listen"),
+                       (["--port", "0", "--state-file", str(tmp_path / "torn.json")], "move it away")):
+        done = subprocess.run([sys.executable, str(ROOT / "billing/stripe/fake"), *more], capture_output=True, text=True,
+                              timeout=20)
+        assert (done.returncode, told in done.stderr) == (1, True)
 
 
 def test_it_remembers_in_a_file(tmp_path):

@@ -120,6 +120,14 @@ def raw(client: stripe.StripeClient, path: str, **params: object) -> dict:
     return client.raw_request("get", path, **params).data
 
 
+def test_the_balance_is_what_moved(lived):
+    balance = raw(lived.client(), "/v1/balance")
+    sums = lived.knob("GET", "totals")["usd"]
+    assert all(sums[name] for name in ("succeeded", "refunded", "disputed", "reinstated", "transferred", "fees"))
+    moved = (sums["succeeded"] - sums["refunded"] - sums["disputed"] + sums["reinstated"] - sums["transferred"] - sums["fees"])
+    assert sum(part["amount"] for status in ("available", "pending") for part in balance[status]) == moved
+
+
 def test_objects_that_are_in_no_list(lived):
     stripe, client = lived.client().v1, lived.client()
     account = next(one for one in stripe.accounts.list().data)

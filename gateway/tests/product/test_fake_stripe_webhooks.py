@@ -165,3 +165,6 @@ def test_events_come_in_pages(fake):
     assert paged == made
     before = api.events.list({"limit": 2, "ending_before": made[3]})
     assert [event.id for event in before] == made[1:3]
+    at = api.events.retrieve(made[0]).created
+    assert api.events.list({"created": {"gt": at}}).data == []
+    assert made[0] in [event.id for event in api.events.list({"created": {"gte": at, "lt": at + 1}})]

@@ -6,7 +6,7 @@ use super::{Books, Draft, PastCredit, Tracked};
 use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::AccountId;
-use crate::ledger::rows::AccountRow;
+use crate::ledger::rows::{AccountFields, AccountRow};
 use crate::ledger::types::{Account, AccountKind, Action, Credit, Credited};
 use crate::money::Nanos;
 

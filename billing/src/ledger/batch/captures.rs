@@ -3,7 +3,7 @@
 use super::{Books, Draft};
 use crate::error::LedgerError;
 use crate::id::AccountId;
-use crate::ledger::rows::{ChargeRow, HoldRow, PartRow, column};
+use crate::ledger::rows::{ChargeFields, ChargeRow, HoldFields, HoldRow, PartRow, column};
 use crate::ledger::types::{Capture, Captured, HoldState, Part, Receipt};
 use crate::money::{Nanos, Split, limited_shares};
 

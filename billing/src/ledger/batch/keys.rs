@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::KeyId;
 use crate::key::{KeyChange, KeyRecord, KeyState};
-use crate::ledger::rows::KeyRow;
+use crate::ledger::rows::{KeyFields, KeyRow};
 use crate::ledger::types::Action;
 
 /// What the log says of a new key.

@@ -1,44 +1,38 @@
-//! Reads the rows that a batch can touch: first what the commands name, then what those rows name.
+//! Which rows a batch can touch, and the books made of those that are there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use sqlx::SqliteConnection;
+use peerway_billing_store::{Loaded, MemberRow, PartRow, Wanted};
 
-use super::payments::PastMove;
-use super::{Books, PastCredit, Tracked};
-use crate::error::LedgerError;
+use super::payments::name_of;
+use super::{Books, Tracked};
 use crate::id::AccountId;
 use crate::ledger::command::Command;
-use crate::ledger::read::{head, parts_of};
-use crate::ledger::rows::{AccountRow, ChargeRow, HoldRow, KeyRow, MemberRow};
+use crate::ledger::rows::head_of;
 use crate::ledger::types::{Deposit, Dispute, Refund, platform};
 
 /// What the commands of a batch name.
-#[derive(Default)]
-struct Wanted {
-    accounts: BTreeSet<String>,
-    holds: BTreeSet<String>,
-    owners: BTreeSet<String>,
-    requests: BTreeSet<String>,
-    references: BTreeSet<String>,
-    /// References of payments, refunds and disputes.
-    moves: BTreeSet<String>,
-    keys: BTreeSet<String>,
-    /// Accounts whose members may change.
-    peopled: BTreeSet<String>,
+pub(super) fn wanted(now: i64, commands: &[Command]) -> Wanted {
+    let mut wanted = Wanted { now, ..Wanted::default() };
+    wanted.accounts.insert(AccountId::platform_fees().into());
+    wanted.accounts.insert(AccountId::platform_grants().into());
+    for command in commands {
+        wanted.add(command);
+    }
+    if !wanted.moves.is_empty() {
+        wanted.accounts.extend(platform::PLATFORM.iter().map(|account| account.id.to_owned()));
+    }
+    wanted
 }
 
-impl Wanted {
-    fn of(commands: &[Command]) -> Self {
-        let mut wanted = Self::default();
-        wanted.accounts.insert(AccountId::platform_fees().into());
-        wanted.accounts.insert(AccountId::platform_grants().into());
-        for command in commands {
-            wanted.add(command);
-        }
-        wanted
-    }
+/// Names of one kind of row.
+trait Names {
+    fn add(&mut self, command: &Command);
+    fn account(&mut self, id: &str);
+    fn hold(&mut self, id: &str);
+}
 
+impl Names for Wanted {
     fn add(&mut self, command: &Command) {
         match command {
             Command::OpenAccount { id: account, .. } | Command::Freeze { account, .. } => {
@@ -72,6 +66,7 @@ impl Wanted {
                     }
                 }
             }
+            Command::Shrink { parts, .. } => parts.iter().for_each(|(hold, _)| self.hold(hold.as_str())),
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
             Command::Sweep { .. } => {}
@@ -99,111 +94,40 @@ impl Wanted {
     }
 }
 
-/// Everything the batch needs, as it is in the file now.
-pub(super) async fn load(
-    connection: &mut SqliteConnection,
-    now: i64,
-    commands: &[Command],
-) -> Result<Books, LedgerError> {
-    let mut wanted = Wanted::of(commands);
-    let holds = holds(connection, now, &wanted).await?;
-    wanted.accounts.extend(holds.iter().map(|hold| hold.account.clone()));
-
-    let moves: Vec<PastMove> = rows(
-        connection,
-        "SELECT t.kind, t.reference, t.memo, t.seq, payer.account AS payer, payee.account AS payee, payee.amount
-         FROM transfers t
-         JOIN entries payer ON payer.transfer = t.seq AND payer.amount < 0
-         JOIN entries payee ON payee.transfer = t.seq AND payee.amount > 0
-         WHERE t.kind IN ('deposit', 'refund', 'refund_end', 'dispute', 'dispute_end')
-           AND t.reference IN (SELECT value FROM json_each(?1))",
-        &wanted.moves,
-    )
-    .await?;
-    if !wanted.moves.is_empty() {
-        wanted.accounts.extend(platform::PLATFORM.iter().map(|account| account.id.to_owned()));
+impl Books {
+    /// The books of a batch that is decided at `now`.
+    pub(super) fn of(now: i64, loaded: Loaded) -> Self {
+        let Loaded { head, accounts, holds, charges, parts, credits, moves, keys, members } = loaded;
+        Self {
+            now,
+            head: head_of(head),
+            accounts: by(accounts, |row| row.id.clone()),
+            holds: by(holds, |row| row.id.clone()),
+            keys: by(keys, |row| row.id.clone()),
+            members: members
+                .into_iter()
+                .map(|row| ((row.account.clone(), row.subject.clone()), Tracked::clean(Some(row))))
+                .collect(),
+            charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
+            parts: by_transfer(parts),
+            credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
+            moves: moves.into_iter().map(|past| (name_of(&past), past)).collect(),
+            swept: 0,
+            new_transfers: Vec::new(),
+            new_entries: Vec::new(),
+            new_charges: Vec::new(),
+            new_parts: Vec::new(),
+        }
     }
-    wanted.accounts.extend(moves.iter().flat_map(|past| [past.payer.clone(), past.payee.clone()]));
-
-    let accounts: Vec<AccountRow> = rows(
-        connection,
-        "SELECT id, kind, name, frozen, created_at, balance, held, disputes FROM accounts
-         WHERE id IN (SELECT value FROM json_each(?1))",
-        &wanted.accounts,
-    )
-    .await?;
-    let charges: Vec<ChargeRow> = rows(
-        connection,
-        "SELECT * FROM charges WHERE request_id IN (SELECT value FROM json_each(?1))",
-        &wanted.requests,
-    )
-    .await?;
-    let parts = parts_of(connection, &charges).await?;
-    let credits: Vec<PastCredit> = rows(
-        connection,
-        "SELECT t.reference, t.memo, t.seq, e.account, e.amount
-         FROM transfers t JOIN entries e ON e.transfer = t.seq AND e.amount > 0
-         WHERE t.kind = 'credit' AND t.reference IN (SELECT value FROM json_each(?1))",
-        &wanted.references,
-    )
-    .await?;
-    let keys: Vec<KeyRow> =
-        rows(connection, "SELECT * FROM keys WHERE id IN (SELECT value FROM json_each(?1))", &wanted.keys).await?;
-    let members: Vec<MemberRow> =
-        rows(connection, "SELECT * FROM members WHERE account IN (SELECT value FROM json_each(?1))", &wanted.peopled)
-            .await?;
-
-    Ok(Books {
-        now,
-        head: head(connection).await?,
-        accounts: by(accounts, |row| row.id.clone()),
-        holds: by(holds, |row| row.id.clone()),
-        keys: by(keys, |row| row.id.clone()),
-        members: members
-            .into_iter()
-            .map(|row| ((row.account.clone(), row.subject.clone()), Tracked::clean(Some(row))))
-            .collect(),
-        charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
-        parts,
-        credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
-        moves: moves.into_iter().map(|past| (past.name(), past)).collect(),
-        swept: 0,
-        new_transfers: Vec::new(),
-        new_entries: Vec::new(),
-        new_charges: Vec::new(),
-        new_parts: Vec::new(),
-    })
 }
 
-/// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
-/// ones, so that is asked only where a command wants it.
-async fn holds(connection: &mut SqliteConnection, now: i64, wanted: &Wanted) -> Result<Vec<HoldRow>, LedgerError> {
-    let mut holds: Vec<HoldRow> = sqlx::query_as(
-        "SELECT * FROM holds WHERE id IN (SELECT value FROM json_each(?1))
-         UNION ALL SELECT * FROM holds WHERE state = 'open' AND expires_at <= ?2",
-    )
-    .bind(serde_json::to_string(&wanted.holds)?)
-    .bind(now)
-    .fetch_all(&mut *connection)
-    .await?;
-    let owned = "SELECT * FROM holds WHERE state = 'open' AND owner IN (SELECT value FROM json_each(?1))";
-    holds.extend(rows::<HoldRow>(connection, owned, &wanted.owners).await?);
-    Ok(holds)
-}
-
-/// The rows that a list of names selects; no statement at all for an empty list.
-async fn rows<T>(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    names: &BTreeSet<String>,
-) -> Result<Vec<T>, LedgerError>
-where
-    T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
-{
-    if names.is_empty() {
-        return Ok(Vec::new());
+/// Parts of charges, by their transfer.
+pub(in crate::ledger) fn by_transfer(rows: Vec<PartRow>) -> HashMap<i64, Vec<PartRow>> {
+    let mut parts: HashMap<i64, Vec<PartRow>> = HashMap::new();
+    for row in rows {
+        parts.entry(row.transfer).or_default().push(row);
     }
-    Ok(sqlx::query_as(sql).bind(serde_json::to_string(names)?).fetch_all(connection).await?)
+    parts
 }
 
 fn by<T>(rows: Vec<T>, key: impl Fn(&T) -> String) -> HashMap<String, Tracked<T>> {

@@ -5,7 +5,7 @@ use super::{Books, Draft, Tracked};
 use crate::access::{Actor, Member};
 use crate::error::LedgerError;
 use crate::id::{AccountId, SubjectId};
-use crate::ledger::rows::MemberRow;
+use crate::ledger::rows::{MemberFields, MemberRow};
 use crate::ledger::types::Action;
 
 /// Members that one account may have: a change of one reads them all.

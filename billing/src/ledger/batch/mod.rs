@@ -1,9 +1,9 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
-//! 1. `load` reads, with one statement per table, every row that a command of the batch can touch.
+//! 1. `load` names every row that a command of the batch can touch; the database reads them.
 //! 2. `accounts`, `payments`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
-//! 3. `store` writes what changed, again with one statement per table.
+//! 3. `store` tells the database what changed.
 //!
 //! A command checks everything before it changes anything, so one that fails leaves no trace.
 
@@ -19,18 +19,19 @@ mod store;
 
 pub(super) use accounts::opening_memo;
 pub(super) use keys::{ChangedKey, made_key};
+pub(super) use load::by_transfer;
 pub(super) use members::LoggedMember;
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::{Connection, SqliteConnection};
+use peerway_billing_store::{PastCredit, PastMove, Store};
 
 use audit::Note;
-use payments::{MoveName, PastMove};
+use payments::MoveName;
 
 use super::chain;
 use super::command::{Command, Settle, settle};
-use super::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use super::rows::{AccountRow, ChargeRow, EntryRow, HoldFields, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -54,16 +55,6 @@ impl<T> Tracked<T> {
         self.dirty = true;
         &mut self.row
     }
-}
-
-/// A credit that is in the log: what a repeated one is compared with.
-#[derive(Clone, sqlx::FromRow)]
-struct PastCredit {
-    reference: String,
-    memo: String,
-    seq: i64,
-    account: String,
-    amount: i64,
 }
 
 /// A transfer to append. Its sums are zero; most changes of access have no lines at all.
@@ -107,21 +98,17 @@ struct Books {
 /// Decides `commands` in order and commits. Emptied commands have their answer in `settles`; on an error the
 /// transaction is rolled back, and neither vector may be answered with success.
 pub(crate) async fn run(
-    connection: &mut SqliteConnection,
+    store: &dyn Store,
     now: Timestamp,
     commands: &mut Vec<Command>,
     settles: &mut Vec<Settle>,
 ) -> Result<(), LedgerError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let mut books = load::load(&mut transaction, now.as_millis(), commands).await?;
+    let wanted = load::wanted(now.as_millis(), commands);
+    let (loaded, transaction) = store.begin(&wanted).await?;
+    let mut books = Books::of(wanted.now, loaded);
     books.sweep();
     settles.extend(commands.drain(..).map(|command| books.decide(command)));
-    if store::store(&mut transaction, &mut books).await? {
-        transaction.commit().await?;
-    } else {
-        transaction.rollback().await?;
-    }
-    Ok(())
+    Ok(transaction.commit(&books.into_changes()).await?)
 }
 
 impl Books {
@@ -140,6 +127,10 @@ impl Books {
             Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
             Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
             Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),
+            Command::Shrink { parts, reply } => {
+                self.shrink(&parts);
+                settle(reply, Ok(()))
+            }
             Command::Capture { captures, reply } => {
                 let answers = captures.iter().map(|capture| self.capture(capture)).collect();
                 settle(reply, Ok(answers))

@@ -4,28 +4,16 @@
 //! itself. A refund and a dispute begin and end; what is between lies on an account of the platform. Rejected: a table of
 //! payments beside the log, which would have to be kept true as well.
 
+use peerway_billing_store::PastMove;
+
 use super::audit::{Ended, Money, Note, note};
 use super::{Books, Draft};
 use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::{AccountId, Reference};
-use crate::ledger::rows::{AccountRow, corrupt};
+use crate::ledger::rows::{AccountFields, AccountRow, corrupt};
 use crate::ledger::types::{Action, Deposit, Dispute, DisputeEnd, Moved, Refund, RefundEnd, Source, platform};
 use crate::money::Nanos;
-
-/// A transfer of two lines that is in the log: what a repeated one is compared with, and what an end ends.
-#[derive(Clone, sqlx::FromRow)]
-pub(super) struct PastMove {
-    pub(super) kind: String,
-    pub(super) reference: String,
-    pub(super) memo: String,
-    pub(super) seq: i64,
-    /// The account that the money left.
-    pub(super) payer: String,
-    /// The account that it came to.
-    pub(super) payee: String,
-    pub(super) amount: i64,
-}
 
 /// Which move: its kind and its reference.
 pub(super) type MoveName = (String, String);
@@ -166,7 +154,7 @@ impl Books {
     fn repeated_move(&self, account: &AccountId, past: &PastMove, asked: &Move<'_>) -> Result<Moved, LedgerError> {
         let same = (past.payer.as_str(), past.payee.as_str()) == (asked.payer, asked.payee)
             && past.amount == asked.amount.as_i64()
-            && asked.source.is_none_or(|source| past.source() == Some(source));
+            && asked.source.is_none_or(|source| source_of(past) == Some(source));
         if same {
             let account = self.account(account.as_str())?.to_account(0)?;
             return Ok(Moved { account, seq: past.seq, repeated: true });
@@ -181,21 +169,20 @@ impl Books {
     /// Whose refund or dispute it is that shall end, through whom, and how much.
     fn begun(&self, kind: &'static str, reference: &Reference) -> Result<(AccountId, Source, Nanos), LedgerError> {
         let begun = self.moves.get(&name(kind, reference)).ok_or_else(|| LedgerError::not_found(kind, reference))?;
-        let source = begun.source().ok_or_else(|| corrupt("transfer", &begun.seq.to_string()))?;
+        let source = source_of(begun).ok_or_else(|| corrupt("transfer", &begun.seq.to_string()))?;
         Ok((AccountId::stored(begun.payer.clone()), source, Nanos::new(begun.amount)))
     }
 }
 
-impl PastMove {
-    pub(super) fn name(&self) -> MoveName {
-        (self.kind.clone(), self.reference.clone())
-    }
+/// Which move of the log it is.
+pub(super) fn name_of(past: &PastMove) -> MoveName {
+    (past.kind.clone(), past.reference.clone())
+}
 
-    /// Through whom a refund or a dispute goes.
-    fn source(&self) -> Option<Source> {
-        let (source, _): (Source, String) = serde_json::from_str(&self.memo).ok()?;
-        Some(source)
-    }
+/// Through whom a refund or a dispute goes.
+fn source_of(past: &PastMove) -> Option<Source> {
+    let (source, _): (Source, String) = serde_json::from_str(&past.memo).ok()?;
+    Some(source)
 }
 
 fn name(kind: &str, reference: &Reference) -> MoveName {

@@ -2,7 +2,7 @@
 
 use crate::id::AccountId;
 use crate::ledger::export::Posting;
-use crate::ledger::rows::{ChargeRow, PartRow};
+use crate::ledger::rows::{ChargeFields, ChargeRow, PartFields, PartRow};
 use crate::money::{self, FeeBps, Nanos, Price, Split, TokenCount, limited_shares};
 
 /// Whether a charge follows from its price and tokens, or from those of its parts, and its entries are exactly its amounts.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::SqliteConnection;
+use peerway_billing_store::{Snapshot, StoreError};
 
 use super::payments::{Effect, Payments};
 use super::{Check, VerifyReport, charges};
 use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
 use crate::ledger::chain;
-use crate::ledger::export::{PAGE, Posting, page};
+use crate::ledger::export::{Posting, page};
 use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
 use crate::ledger::types::{DisputeEnd, Head};
 
@@ -35,11 +35,11 @@ pub(super) struct Totals {
     payments: Payments,
 }
 
-pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyReport) -> Result<Totals, sqlx::Error> {
+pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
     let mut after = i64::MIN;
     loop {
-        let page = page(connection, after).await?;
+        let page = page(snapshot, after).await?;
         for posting in &page.postings {
             check_link(posting, report);
             check_sum(posting, report);
@@ -62,7 +62,7 @@ pub(super) async fn walk(connection: &mut SqliteConnection, report: &mut VerifyR
         if let Some(PartRow { transfer, part, .. }) = page.stray_parts.first() {
             report.find(Check::Charges, format!("part {transfer}/{part}"), "belongs to no transfer");
         }
-        if page.postings.len() < PAGE {
+        if !page.goes_on {
             return Ok(totals);
         }
         after = report.head.seq;

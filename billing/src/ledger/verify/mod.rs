@@ -1,17 +1,16 @@
-//! Everything recomputed: the proof that the file says what happened.
+//! Everything recomputed: the proof that the ledger says what happened.
 //!
-//! `schema` looks at the tables themselves; `log` walks the transfers in order, page by page, and adds up what they say; `state` compares accounts,
+//! The database looks at its file and its tables; `log` walks the transfers in order, page by page, and adds up what they say; `state` compares accounts,
 //! holds, keys and members with those sums. All of it reads one snapshot, so a gateway may go on writing meanwhile.
 //! Per check the first bad row is named: what follows a broken link is broken too, and says nothing new.
 
 mod charges;
 mod log;
 mod payments;
-mod schema;
 mod state;
 
+use peerway_billing_store::{Snapshot, StoreError};
 use serde::Serialize;
-use sqlx::Connection;
 
 use super::api::Ledger;
 use super::types::Head;
@@ -22,7 +21,7 @@ use crate::id::HoldId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// SQLite can read the file.
+    /// The database can read what it keeps.
     File,
     /// Tables, indexes and the triggers that keep the log append-only are as they were made.
     Schema,
@@ -95,10 +94,10 @@ impl VerifyReport {
 }
 
 impl Ledger {
-    /// Recomputes everything in the file; takes time in proportion to its size.
+    /// Recomputes everything; takes time in proportion to its size.
     ///
     /// # Errors
-    /// The database cannot be reached. A file that is damaged is a finding, no error.
+    /// The database cannot be reached. What is damaged is a finding, no error.
     pub async fn verify(&self) -> Result<VerifyReport, LedgerError> {
         let mut report = VerifyReport {
             head: Head { seq: 0, hash: super::chain::GENESIS.to_owned() },
@@ -108,38 +107,25 @@ impl Ledger {
             findings: Vec::new(),
             overdue_holds: Vec::new(),
         };
-        let mut connection = self.readers().acquire().await?;
-        let mut snapshot = connection.begin().await?;
-        let now = self.clock().now().as_millis();
-        let walked = async {
-            let (intact,): (String,) = sqlx::query_as("PRAGMA integrity_check(1)").fetch_one(&mut *snapshot).await?;
-            if intact != "ok" {
-                report.find(Check::File, "integrity check", intact);
-            }
-            if !schema::check(&mut snapshot, &mut report).await? {
-                return Ok(());
-            }
-            let totals = log::walk(&mut snapshot, &mut report).await?;
-            state::compare(&mut snapshot, &totals, now, &mut report).await
-        };
-        match walked.await {
-            Err(error) if is_damage(&error) => report.find(Check::File, self.path().display(), error.to_string()),
-            Err(error) => return Err(error.into()),
-            Ok(()) => {}
+        let mut snapshot = self.store().snapshot().await?;
+        match walk(&mut *snapshot, self.clock().now().as_millis(), &mut report).await {
+            Err(StoreError::Damaged(error)) => report.find(Check::File, self.place(), error),
+            walked => walked?,
         }
-        snapshot.rollback().await?;
         Ok(report)
     }
 }
 
-/// Whether the file rather than the way to it is at fault.
-fn is_damage(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => true,
-        // SQLITE_CORRUPT and its extended codes, SQLITE_NOTADB.
-        sqlx::Error::Database(database) => {
-            database.code().and_then(|code| code.parse::<i64>().ok()).is_some_and(|code| matches!(code & 0xff, 11 | 26))
-        }
-        _ => false,
+async fn walk(snapshot: &mut dyn Snapshot, now: i64, report: &mut VerifyReport) -> Result<(), StoreError> {
+    if let Some(damage) = snapshot.damage().await? {
+        report.find(Check::File, "integrity check", damage);
     }
+    // Nothing is read through tables that are not as they were made.
+    if let Some(name) = snapshot.odd_schema().await? {
+        let message = "is missing or was changed; the rest of the file was not checked";
+        report.find(Check::Schema, format!("schema of {name}"), message);
+        return Ok(());
+    }
+    let totals = log::walk(snapshot, report).await?;
+    state::compare(snapshot, &totals, now, report).await
 }

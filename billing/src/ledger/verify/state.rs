@@ -2,46 +2,42 @@
 
 use std::collections::HashMap;
 
-use sqlx::SqliteConnection;
+use peerway_billing_store::{Snapshot, StoreError};
 
 use super::log::{LoggedAccount, Totals};
 use super::{Check, VerifyReport};
 use crate::id::HoldId;
 use crate::ledger::batch::opening_memo;
-use crate::ledger::rows::{AccountRow, HoldRow, KeyRow, MemberRow};
+use crate::ledger::rows::{AccountFields, AccountRow, HoldFields};
 use crate::ledger::types::{AccountKind, platform};
 
 /// Rows read at a time.
-const PAGE: usize = 1000;
+const PAGE: i64 = 1000;
 
 pub(super) async fn compare(
-    connection: &mut SqliteConnection,
+    snapshot: &mut dyn Snapshot,
     totals: &Totals,
     now: i64,
     report: &mut VerifyReport,
-) -> Result<(), sqlx::Error> {
-    let held = holds(connection, totals, now, report).await?;
-    accounts(connection, totals, &held, report).await?;
-    keys(connection, totals, report).await?;
-    members(connection, totals, report).await
+) -> Result<(), StoreError> {
+    let held = holds(snapshot, totals, now, report).await?;
+    accounts(snapshot, totals, &held, report).await?;
+    keys(snapshot, totals, report).await?;
+    members(snapshot, totals, report).await
 }
 
 /// Checks every hold; answers what open ones set aside, per account.
 async fn holds(
-    connection: &mut SqliteConnection,
+    snapshot: &mut dyn Snapshot,
     totals: &Totals,
     now: i64,
     report: &mut VerifyReport,
-) -> Result<HashMap<String, i128>, sqlx::Error> {
+) -> Result<HashMap<String, i128>, StoreError> {
     let mut held: HashMap<String, i128> = HashMap::new();
     let mut unseen = totals.captured.clone();
     let mut after = String::new();
     loop {
-        let page: Vec<HoldRow> = sqlx::query_as("SELECT * FROM holds WHERE id > ?1 ORDER BY id LIMIT ?2")
-            .bind(&after)
-            .bind(PAGE as i64)
-            .fetch_all(&mut *connection)
-            .await?;
+        let page = snapshot.holds(&after, PAGE).await?;
         for hold in &page {
             let place = format!("hold {}", hold.id);
             let captured = unseen.remove(&hold.id).unwrap_or(0);
@@ -61,7 +57,7 @@ async fn holds(
             report.holds += 1;
         }
         match page.last() {
-            Some(last) if page.len() == PAGE => after.clone_from(&last.id),
+            Some(last) if i64::try_from(page.len()) == Ok(PAGE) => after.clone_from(&last.id),
             _ => break,
         }
     }
@@ -72,12 +68,12 @@ async fn holds(
 }
 
 async fn accounts(
-    connection: &mut SqliteConnection,
+    snapshot: &mut dyn Snapshot,
     totals: &Totals,
     held: &HashMap<String, i128>,
     report: &mut VerifyReport,
-) -> Result<(), sqlx::Error> {
-    let rows: Vec<AccountRow> = sqlx::query_as("SELECT * FROM accounts ORDER BY id").fetch_all(connection).await?;
+) -> Result<(), StoreError> {
+    let rows = snapshot.accounts().await?;
     let nothing = LoggedAccount::default();
     for row in &rows {
         let logged = totals.accounts.get(&row.id).unwrap_or(&nothing);
@@ -128,12 +124,8 @@ fn check_account(row: &AccountRow, logged: &LoggedAccount, held: i128, report: &
     }
 }
 
-async fn keys(
-    connection: &mut SqliteConnection,
-    totals: &Totals,
-    report: &mut VerifyReport,
-) -> Result<(), sqlx::Error> {
-    let rows: Vec<KeyRow> = sqlx::query_as("SELECT * FROM keys ORDER BY id").fetch_all(connection).await?;
+async fn keys(snapshot: &mut dyn Snapshot, totals: &Totals, report: &mut VerifyReport) -> Result<(), StoreError> {
+    let rows = snapshot.keys().await?;
     for row in &rows {
         let place = format!("key {}", row.id);
         match totals.keys.get(&row.id) {
@@ -154,13 +146,8 @@ async fn keys(
     Ok(())
 }
 
-async fn members(
-    connection: &mut SqliteConnection,
-    totals: &Totals,
-    report: &mut VerifyReport,
-) -> Result<(), sqlx::Error> {
-    let rows: Vec<MemberRow> =
-        sqlx::query_as("SELECT * FROM members ORDER BY account, subject").fetch_all(connection).await?;
+async fn members(snapshot: &mut dyn Snapshot, totals: &Totals, report: &mut VerifyReport) -> Result<(), StoreError> {
+    let rows = snapshot.members().await?;
     for row in &rows {
         let place = format!("member {} of {}", row.subject, row.account);
         match totals.members.get(&(row.account.clone(), row.subject.clone())) {

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import accounts, routes
+from . import accounts, expand, routes
 from .errors import StripeError, invalid
 from .events import API_VERSION
-from .expand import expanded
 from .faults import LONGEST_HANG_S, Fault
 from .forms import decode
 from .parameters import checked
@@ -63,6 +62,7 @@ def worked(world: World, request: Request, raw: str, headers: Mapping[str, str],
     authenticated(headers.get("Authorization", ""))
     known, request.ids = routes.found(request.method, request.path)
     request.params = checked(decode(raw), known.table)
+    expand.checked(request.params.get("expand", []))
     record["params"] = request.params
     if request.account and request.path.split("/txn_")[0] not in FOR_ACCOUNTS:
         raise invalid(f"The fake answers for a connected account only at {', '.join(FOR_ACCOUNTS)}; leave Stripe-Account out",
@@ -95,7 +95,7 @@ def performed(world: World, request: Request, known: routes.Call, fault: Fault |
     try:
         done = known.answer(world, request)
         world.follow_up()
-        status, body, saved = 200, text_of(expanded(world.state, done, request.params.get("expand", []))), True
+        status, body, saved = 200, text_of(expand.expanded(world.state, done, request.params.get("expand", []))), True
     except StripeError as error:
         status, body, saved = error.status, text_of(error.body()), error.saved
     if fault and fault.mode == "error_after":

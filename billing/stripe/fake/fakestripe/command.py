@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import signal
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -50,7 +51,8 @@ def made(server: Server, chosen: argparse.Namespace) -> World:
     state = State(chosen.state_file)
     outbox = Outbox(partial(events.body, state), partial(events.delivered, state))
     outbox.endpoint.url, outbox.endpoint.secrets = chosen.webhook_url, chosen.webhook_secret
-    url = chosen.public_url or f"http://{chosen.host}:{server.server_address[1]}"
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    url = chosen.public_url or f"http://{host}:{server.server_address[1]}"
     world = World(state, outbox, url.rstrip("/"))
     for event in state.objects["event"].values():
         if event["pending_webhooks"] and outbox.endpoint.wants(event["type"]):
@@ -60,8 +62,16 @@ def made(server: Server, chosen: argparse.Namespace) -> World:
 
 def main(given: list[str] | None = None) -> int:
     chosen = arguments(given)
-    server = Server((chosen.host, chosen.port))
-    server.world = made(server, chosen)
+    try:
+        server = Server((chosen.host, chosen.port))
+    except (OSError, OverflowError) as error:
+        print(f"fake-stripe: cannot listen on {chosen.host} port {chosen.port}: {error}; choose another --port", file=sys.stderr)
+        return 1
+    try:
+        server.world = made(server, chosen)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"fake-stripe: cannot read --state-file {chosen.state_file}: {error!r}; move it away to begin anew", file=sys.stderr)
+        return 1
     stopped = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.set())

@@ -15,16 +15,27 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 # Lists that Stripe leaves out unless asked for; their makers put them in `State.hidden`.
 INCLUDABLE = {("checkout.session", "line_items"), ("charge", "refunds")}
+# What lies on the way to something that can be expanded.
+GROUPS = ("data", "invoice_settings", "reversals", "last_payment_error", "lines", "price")
 MAX_DEPTH = 4
+
+
+def checked(paths: list[str]) -> None:
+    """Refuses what no object can expand, before any work is done."""
+    known = {*KINDS, *GROUPS, *(name for _, name in INCLUDABLE)}
+    for path in paths:
+        parts = path.split(".")
+        if len(parts) > MAX_DEPTH:
+            raise invalid(f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}", param="expand",
+                          saved=False)
+        if not known.issuperset(parts) or parts[-1] in GROUPS:
+            raise refused(path, saved=False)
 
 
 def expanded(state: State, answer: dict, paths: list[str]) -> dict:
     """A copy where it must differ; what is stored stays as it is."""
     for path in paths:
-        parts = path.split(".")
-        if len(parts) > MAX_DEPTH:
-            raise invalid(f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}", param="expand")
-        answer = along(state, answer, parts, path)
+        answer = along(state, answer, path.split("."), path)
     return answer
 
 
@@ -35,14 +46,12 @@ def along(state: State, holder: dict, parts: list[str], path: str) -> dict:
             raise refused(path)
         return holder | {"data": [along(state, item, rest, path) for item in holder["data"]]}
     inner = holder.get(name)
-    if (holder.get("object"), name) in INCLUDABLE:
+    if (str(holder.get("object")), name) in INCLUDABLE:
         inner = inner or included(state, holder, name)
     elif name not in holder or not (name in KINDS or isinstance(inner, dict)):
         raise refused(path)
     elif isinstance(inner, str):
         inner = looked_up(state, name, inner)
-    elif isinstance(inner, dict) and not rest and "object" not in inner:
-        raise refused(path)
     if rest and isinstance(inner, dict):
         inner = along(state, inner, rest, path)
     return holder | {name: inner}
@@ -65,5 +74,5 @@ def looked_up(state: State, name: str, given: str) -> dict | str:
     return given
 
 
-def refused(path: str) -> Exception:
-    return invalid(f"This property cannot be expanded ({path}).", param="expand", code="invalid_expand")
+def refused(path: str, saved: bool = True) -> Exception:
+    return invalid(f"This property cannot be expanded ({path}).", param="expand", code="invalid_expand", saved=saved)

@@ -1,7 +1,9 @@
 """HTTP: reads one request, hands it to the API, the control or the pages, and writes the answer."""
 
 import socket
+import sys
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +23,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, Handler)
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:
@@ -49,20 +53,27 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def handle_any(self) -> None:
-        url = urlsplit(self.path)
-        path = unquote(url.path)
         body = self.body()
         if body is None:
             return
-        world = self.server.world
+        try:
+            answer = self.answer(body)
+        except Exception:
+            # A fault of the fake itself: told as Stripe tells its own, and shown to whoever runs it.
+            traceback.print_exc(file=sys.stderr)
+            answer = Answer(500, b'{"error": {"type": "api_error", "message": "The fake itself failed; its log says why"}}',
+                            {"Content-Type": "application/json"})
+        self.write(answer)
+
+    def answer(self, body: bytes) -> Answer:
+        url = urlsplit(self.path)
+        path, world = unquote(url.path), self.server.world
         if path.startswith("/v1/"):
             raw = "&".join(part for part in (url.query, body.decode("utf-8", "replace")) if part)
-            answer = api.answer(world, self.command, path, raw, self.headers)
-        elif path.startswith("/_fake/"):
-            answer = control.answer(world, self.command, path, url.query, body, self.headers.get("Content-Type", ""))
-        else:
-            answer = pages.answer(world, self.command, path, body)
-        self.write(answer)
+            return api.answer(world, self.command, path, raw, self.headers)
+        if path.startswith("/_fake/"):
+            return control.answer(world, self.command, path, url.query, body, self.headers.get("Content-Type", ""))
+        return pages.answer(world, self.command, path, body)
 
     do_GET = do_POST = do_DELETE = do_PUT = handle_any
 

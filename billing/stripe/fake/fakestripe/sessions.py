@@ -3,7 +3,7 @@
 from . import setups
 from .customers import alive
 from .errors import invalid
-from .events import changed, emit
+from .events import emit
 from .goods import AUTO_ADDRESS, LINE_ITEM, line, priced, with_tax
 from .intents import SMALLEST, USAGE
 from .lists import page
@@ -137,8 +137,7 @@ def setup_intent(world: World, asked: dict, customer: dict | None) -> str:
 
 
 def expired(world: World, session: dict) -> None:
-    changed_to = {"status": "expired", "url": None}
-    session |= changed_to
+    session |= {"status": "expired", "url": None}
     emit(world, "checkout.session.expired", session)
 
 

@@ -1,7 +1,7 @@
 """Setup intents: a card is saved for later, and nothing is paid."""
 
 from . import methods
-from .cards import Challenge, card
+from .cards import Challenge
 from .customers import alive
 from .errors import card_error, invalid
 from .events import emit

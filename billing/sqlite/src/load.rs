@@ -1,0 +1,107 @@
+//! Reads the rows that a batch can touch: first what it names, then what those rows name.
+//!
+//! Names go to SQLite as one JSON array, so that a statement is the same for any number of them. None is run for no names.
+
+use std::collections::BTreeSet;
+
+use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Wanted};
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use crate::tables::{accounts, charges, holds, keys, members, parts};
+
+/// Names as SQLite unpacks them.
+fn json(names: impl Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(&names).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+/// The rows that a list of names selects.
+macro_rules! named {
+    ($connection:ident, $names:expr, $table:ident, $rest:literal) => {{
+        let names: &BTreeSet<_> = $names;
+        if names.is_empty() { Vec::new() } else { $table!($rest, json(names)?).fetch_all(&mut *$connection).await? }
+    }};
+}
+
+/// Everything the batch needs, as it is in the file now.
+pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Loaded, sqlx::Error> {
+    let holds = holds(connection, wanted).await?;
+    let moves = moves(connection, &wanted.moves).await?;
+    let touched = wanted.accounts_with(&holds, &moves);
+    let accounts = named!(connection, &touched, accounts, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let charges =
+        named!(connection, &wanted.requests, charges, "WHERE request_id IN (SELECT value FROM json_each(?1))");
+    let parts = parts_of(connection, &charges).await?;
+    let credits = credits(connection, &wanted.references).await?;
+    let keys = named!(connection, &wanted.keys, keys, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let members = named!(connection, &wanted.peopled, members, "WHERE account IN (SELECT value FROM json_each(?1))");
+    let head = head(connection).await?;
+    Ok(Loaded { head, accounts, holds, charges, parts, credits, moves, keys, members })
+}
+
+/// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
+/// ones, so that is asked only where it is wanted.
+async fn holds(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Vec<HoldRow>, sqlx::Error> {
+    let mut holds = named!(connection, &wanted.holds, holds, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let overdue = holds!("WHERE state = 'open' AND expires_at <= ?1", wanted.now);
+    holds.extend(overdue.fetch_all(&mut *connection).await?);
+    holds.extend(named!(
+        connection,
+        &wanted.owners,
+        holds,
+        "WHERE state = 'open' AND owner IN (SELECT value FROM json_each(?1))"
+    ));
+    Ok(holds)
+}
+
+async fn credits(connection: &mut SqliteConnection, names: &BTreeSet<String>) -> Result<Vec<PastCredit>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let credits = sqlx::query_as!(
+        PastCredit,
+        r#"SELECT t.reference, t.memo, t.seq AS "seq!", e.account, e.amount
+           FROM transfers t JOIN entries e ON e.transfer = t.seq AND e.amount > 0
+           WHERE t.kind = 'credit' AND t.reference IN (SELECT value FROM json_each(?1))"#,
+        json(names)?
+    );
+    credits.fetch_all(connection).await
+}
+
+async fn moves(connection: &mut SqliteConnection, names: &BTreeSet<String>) -> Result<Vec<PastMove>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let moves = sqlx::query_as!(
+        PastMove,
+        r#"SELECT t.kind, t.reference, t.memo, t.seq AS "seq!", payer.account AS payer, payee.account AS payee,
+                  payee.amount
+           FROM transfers t
+           JOIN entries payer ON payer.transfer = t.seq AND payer.amount < 0
+           JOIN entries payee ON payee.transfer = t.seq AND payee.amount > 0
+           WHERE t.kind IN ('deposit', 'refund', 'refund_end', 'dispute', 'dispute_end')
+             AND t.reference IN (SELECT value FROM json_each(?1))"#,
+        json(names)?
+    );
+    moves.fetch_all(connection).await
+}
+
+/// The newest transfer's place and hash.
+pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<Option<Link>, sqlx::Error> {
+    let newest = sqlx::query_as!(Link, r#"SELECT seq AS "seq!", hash FROM transfers ORDER BY seq DESC LIMIT 1"#);
+    newest.fetch_optional(connection).await
+}
+
+/// The parts of those charges that have some, in order.
+pub(crate) async fn parts_of(
+    connection: &mut SqliteConnection,
+    charges: &[ChargeRow],
+) -> Result<Vec<PartRow>, sqlx::Error> {
+    let transfers: BTreeSet<i64> = charges.iter().map(|charge| charge.transfer).collect();
+    Ok(named!(
+        connection,
+        &transfers,
+        parts,
+        "WHERE transfer IN (SELECT value FROM json_each(?1)) ORDER BY transfer, part"
+    ))
+}

@@ -1,0 +1,109 @@
+//! What a batch of changes reads and writes.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use crate::error::StoreError;
+use crate::rows::{
+    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, PartRow, PastCredit, PastMove, TransferRow,
+};
+
+/// The names of what a batch may touch.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// When the batch is decided: open holds past their expiry by then are wanted too.
+    pub now: i64,
+    /// Accounts; those of all holds that are found are wanted too.
+    pub accounts: BTreeSet<String>,
+    /// Holds.
+    pub holds: BTreeSet<String>,
+    /// Owners, of whom every open hold is wanted.
+    pub owners: BTreeSet<String>,
+    /// Requests, of which the charges are wanted, with their parts.
+    pub requests: BTreeSet<String>,
+    /// References of credits.
+    pub references: BTreeSet<String>,
+    /// References of payments, refunds and disputes, with the accounts on either side.
+    pub moves: BTreeSet<String>,
+    /// Keys.
+    pub keys: BTreeSet<String>,
+    /// Accounts whose members are wanted, all of them.
+    pub peopled: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// The accounts that are named, and those of these holds and moves.
+    #[must_use]
+    pub fn accounts_with<'a>(&'a self, holds: &'a [HoldRow], moves: &'a [PastMove]) -> BTreeSet<&'a str> {
+        let of_holds = holds.iter().map(|hold| &hold.account);
+        let of_moves = moves.iter().flat_map(|past| [&past.payer, &past.payee]);
+        self.accounts.iter().chain(of_holds).chain(of_moves).map(String::as_str).collect()
+    }
+}
+
+/// The rows that are there of what was wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The newest transfer; `None` in an empty log.
+    pub head: Option<Link>,
+    /// Accounts.
+    pub accounts: Vec<AccountRow>,
+    /// Holds; one may be there twice, where it is wanted for two reasons.
+    pub holds: Vec<HoldRow>,
+    /// Charges.
+    pub charges: Vec<ChargeRow>,
+    /// Parts of those charges that have some, in order.
+    pub parts: Vec<PartRow>,
+    /// Credits.
+    pub credits: Vec<PastCredit>,
+    /// Payments, refunds and disputes.
+    pub moves: Vec<PastMove>,
+    /// Keys.
+    pub keys: Vec<KeyRow>,
+    /// Members.
+    pub members: Vec<MemberRow>,
+}
+
+/// Rows to write: new ones, and those that replace what is there under the same name.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// New or changed accounts.
+    pub accounts: Vec<AccountRow>,
+    /// New or changed holds.
+    pub holds: Vec<HoldRow>,
+    /// New or changed keys.
+    pub keys: Vec<KeyRow>,
+    /// New or changed members.
+    pub members: Vec<MemberRow>,
+    /// Members who are gone, by account and subject. Who is not there need not be removed.
+    pub gone: Vec<(String, String)>,
+    /// New transfers, in order.
+    pub transfers: Vec<TransferRow>,
+    /// Their entries.
+    pub entries: Vec<EntryRow>,
+    /// Their charges.
+    pub charges: Vec<ChargeRow>,
+    /// Parts of those charges.
+    pub parts: Vec<PartRow>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { accounts, holds, keys, members, gone, transfers, entries, charges, parts } = self;
+        let state = accounts.is_empty() && holds.is_empty() && keys.is_empty() && members.is_empty() && gone.is_empty();
+        state && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
+    }
+}
+
+/// The one transaction that may write. Dropped, it has changed nothing.
+#[async_trait]
+pub trait Transaction: Send {
+    /// Writes `changes` and answers when they are on disk. Nothing to write is no commit.
+    ///
+    /// # Errors
+    /// The database failed. Whether the changes are there is not known where it failed at the commit itself.
+    async fn commit(self: Box<Self>, changes: &Changes) -> Result<(), StoreError>;
+}
