@@ -15,7 +15,7 @@ use super::error::PaymentError;
 use super::look::credit_in;
 use super::moves::reference;
 use super::view::{self, PaidBack, PaymentState};
-use super::{Payments, kept, new_name};
+use super::{Payments, kept, named};
 use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::AccountId;
@@ -46,8 +46,12 @@ impl Payments {
     /// answer the refund is `open`, and is settled later.
     pub async fn send_back(&self, asked: &AskedBack, actor: &Actor) -> Result<PaidBack, PaymentError> {
         let payment = of_account(self.records().payment(&asked.payment).await?, &asked.account)?;
-        let name = asked.name.clone().unwrap_or_else(|| new_name("back"));
+        let name = named("back", &asked.account, asked.name.as_deref());
         if let Some(row) = self.records().refund(&name).await? {
+            let same = asked.amount.is_none_or(|amount| cents(amount).is_some_and(|cents| cents.get() == row.cents));
+            if row.payment != payment.id || !same {
+                return Err(PaymentError::NameUsed);
+            }
             return Ok(view::refund(self.push(row, actor).await?));
         }
         if view::state(&payment) != PaymentState::Paid {

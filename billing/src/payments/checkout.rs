@@ -1,14 +1,13 @@
 //! Payment pages, and the page where a customer sees invoices and changes cards.
 
 use peerway_billing_stripe::{CallKey, Cents, CustomerId, NewCheckout};
-use sha2::{Digest, Sha256};
 
 use super::amount::cents;
 use super::error::PaymentError;
 use super::look::{HISTORY, new_row};
 use super::trust::Record;
 use super::view::{self, Payment};
-use super::{Payments, kept, new_name};
+use super::{Payments, kept, named, new_name};
 use crate::id::AccountId;
 use crate::money::Nanos;
 use peerway_billing_store::PaymentRow;
@@ -56,16 +55,10 @@ impl Payments {
             (address("success_url", &new.success_url)?, address("cancel_url", &new.cancel_url)?);
         let account = self.ledger().account(&new.account).await?;
         let now = self.now();
-        let name = match &new.name {
-            Some(name) => {
-                let both = format!("{}\n{name}", new.account);
-                format!("pay_{}", &hex::encode(Sha256::digest(both))[..32])
-            }
-            None => new_name("pay"),
-        };
+        let name = named("pay", &new.account, new.name.as_deref());
         let mut row = match self.records().payment(&name).await? {
             Some(row) if row.cents == credit.get() => row,
-            Some(_) => return Err(PaymentError::Conflict("this name was used for another amount".to_owned())),
+            Some(_) => return Err(PaymentError::NameUsed),
             None => {
                 let history = self.records().payments(new.account.as_str(), HISTORY).await?;
                 let payments = history.iter().map(view::past).collect();

@@ -25,6 +25,9 @@ pub enum PaymentError {
     /// It is not in a state in which that could be done.
     #[error("{0}")]
     Conflict(String),
+    /// The asker's own name was used before, for something else.
+    #[error("this name was used before, for another payment or amount")]
+    NameUsed,
     /// The account has paid as much as it may for now, or tried too often.
     #[error("{0}")]
     TooMuch(String),

@@ -39,9 +39,11 @@ use peerway_billing_store::PaymentRecords;
 pub use peerway_billing_stripe::webhook::{MOST_BYTES as MOST_EVENT_BYTES, Secrets, SignatureError};
 use peerway_billing_stripe::{CallError, StripeClient};
 pub use peerway_billing_stripe::{Cents, PaymentId, StripeConfig};
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use crate::clock::Timestamp;
+use crate::id::AccountId;
 use crate::ledger::Ledger;
 
 pub use back::AskedBack;
@@ -105,6 +107,14 @@ impl Payments {
 /// A name for something that is about to be begun.
 fn new_name(kind: &str) -> String {
     format!("{kind}_{}", uuid::Uuid::now_v7().simple())
+}
+
+/// A name that an account's caller gave, so that asking twice is asking once; another one each time where none was given.
+fn named(kind: &str, account: &AccountId, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{kind}_{}", &hex::encode(Sha256::digest(format!("{account}\n{name}")))[..32]),
+        None => new_name(kind),
+    }
 }
 
 /// A name that Stripe gave and we kept.

@@ -9,7 +9,7 @@ use super::look::{account_of, credit_in};
 use super::rules::WarningRule;
 use super::truth::Verdict;
 use super::view::{self, Payment, PaymentState};
-use super::{AskedBack, Payments};
+use super::{AskedBack, Payments, named};
 use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::AccountId;
@@ -115,7 +115,7 @@ impl Payments {
         let frozen = self.ledger().account(&account).await?;
         // Once for each warning: an operator who has looked may let the account go on.
         let name = format!("warning:{warning}");
-        if self.records().refund(&name).await?.is_some() {
+        if self.records().refund(&named("back", &account, Some(&name))).await?.is_some() {
             return Ok(());
         }
         if !frozen.frozen {

@@ -124,7 +124,8 @@ impl Truth {
         let charge = payment.charge.as_ref();
         let refunded = charge.map_or(Cents::ZERO, |charge| charge.refunded);
         let disputed = charge.is_some_and(|charge| charge.disputed);
-        format!("{:?} {} {} {disputed}", payment.status, payment.received.get(), refunded.get())
+        let tried = charge.map_or("untried", |charge| charge.id.as_str());
+        format!("{:?} {} {} {disputed} {tried}", payment.status, payment.received.get(), refunded.get())
     }
 }
 

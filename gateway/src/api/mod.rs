@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod billing;
 pub mod chat;
 pub mod completions;
 pub mod document;
@@ -11,6 +12,7 @@ pub mod models;
 pub mod probes;
 pub mod responses;
 pub mod tokens;
+pub mod webhooks;
 
 pub(crate) mod body;
 pub(crate) mod extract;

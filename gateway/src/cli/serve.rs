@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CAPTURES_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
-    TOKEN_SECRET_FILE, prepare,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CAPTURES_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE,
+    RESPONSES_FOLDER, TOKEN_SECRET_FILE, prepare,
 };
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
@@ -128,6 +128,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         fee: config.fee()?,
         authenticator,
         catalog: Arc::clone(&catalog),
+        payments: config.stripe.payments(&ledger)?,
         ledger: ledger.clone(),
         till,
         budgets: Budgets::new(ledger.clone()),
@@ -157,6 +158,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
     ];
+    let payments = gateway.config.stripe.start(gateway.payments.as_ref());
     for address in gateway.peers.addresses() {
         info!(%address, "nodes can dial");
     }
@@ -169,7 +171,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     serve(listener, stack::http_service(&gateway), limits, stopping).await;
     gateway.work.end(limits.drain).await;
 
-    for task in background {
+    for task in background.into_iter().chain(payments) {
         task.abort();
     }
     if let Err(cause) = gateway.prices.save() {

@@ -24,7 +24,10 @@ impl Drop for Fake {
 
 impl Fake {
     pub(crate) fn start() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fake");
+        // Two crates' tests include this file.
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = ["fake", "stripe/fake"].map(|folder| home.join(folder)).into_iter().find(|folder| folder.is_dir());
+        let folder = folder.expect("the fake is there");
         let mut process = Command::new("python3")
             .arg(folder)
             .args(["--port", "0"])
@@ -50,18 +53,29 @@ impl Fake {
 
     /// What a knob answers, or why it does not turn: of paying, why it was declined.
     pub(crate) fn turned(&self, method: &str, path: &str, body: &Value) -> Result<Value, Value> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.http(method, &format!("/_fake/{path}"), "application/json", &body)
+    }
+
+    /// Sends a part of a payment back, as somebody does in Stripe's dashboard.
+    pub(crate) fn refund_in_dashboard(&self, intent: &str, cents: i64) {
+        let form = format!("payment_intent={intent}&amount={cents}");
+        self.http("POST", "/v1/refunds", "application/x-www-form-urlencoded", &form).expect("it goes back");
+    }
+
+    fn http(&self, method: &str, path: &str, kind: &str, body: &str) -> Result<Value, Value> {
         let host = self.base.strip_prefix("http://").expect("plain HTTP");
         let mut stream = TcpStream::connect(host).expect("it listens");
-        let body = if body.is_null() { String::new() } else { body.to_string() };
         let head = format!(
-            "{method} /_fake/{path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer sk_test_of_nobody\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
-        let body = serde_json::from_str(body).expect("knobs answer in JSON");
+        let body = serde_json::from_str(body).expect("it answers in JSON");
         if head.contains(" 200 ") { Ok(body) } else { Err(body) }
     }
 
