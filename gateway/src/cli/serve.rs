@@ -132,6 +132,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         fee: config.fee()?,
         authenticator,
         catalog: Arc::clone(&catalog),
+        payments: config.stripe.payments(&ledger)?,
         ledger: ledger.clone(),
         signer: Arc::clone(&signer),
         till,
@@ -163,6 +164,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
     ];
+    let payments = gateway.config.stripe.start(gateway.payments.as_ref());
     for address in gateway.peers.addresses() {
         info!(%address, "nodes can dial");
     }
@@ -175,7 +177,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     serve(listener, stack::http_service(&gateway), limits, stopping).await;
     gateway.work.end(limits.drain).await;
 
-    for task in background {
+    for task in background.into_iter().chain(payments) {
         task.abort();
     }
     if let Err(cause) = gateway.prices.save() {
