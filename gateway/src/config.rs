@@ -11,6 +11,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use peerway_billing::{FeeBps, Limits, Nanos, parse_network};
+use peerway_p2p::parse_multiaddr;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -197,6 +198,7 @@ impl ServeConfig {
         self.fee()?;
         self.lease_slice()?;
         self.check_access()?;
+        self.check_addresses()?;
         let at_least_one = [
             ("max_in_flight", self.max_in_flight as u64),
             ("max_connections", self.max_connections as u64),
@@ -215,6 +217,22 @@ impl ServeConfig {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether every multiaddr is one. What it must end in is the peers' to say.
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let lists = [
+            ("p2p_listen", &self.p2p_listen),
+            ("peer_gateway", &self.peer_gateway),
+            ("bootstrap", &self.bootstrap),
+            ("announce", &self.announce),
+        ];
+        for (field, addresses) in lists {
+            for (place, address) in addresses.iter().enumerate() {
+                parse_multiaddr(address).map_err(|error| ConfigError(format!("{field}[{place}]: {error}")))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {
@@ -325,6 +343,10 @@ mod tests {
             ("lease_slice_usd = \"-1\"", "lease_slice_usd"),
             ("lease_slice_usd = \"0\"", "lease_slice_usd"),
             ("p2p_listen = []", "p2p_listen"),
+            ("p2p_listen = [\"/ip4/127.0.0.1/tcp/1\", \"/ip4/nowhere\"]", "p2p_listen[1]: `/ip4/nowhere`"),
+            ("peer_gateway = [\"gateway.example.com\"]", "peer_gateway[0]"),
+            ("bootstrap = [\"\"]", "bootstrap[0]"),
+            ("announce = [\"/tcp\"]", "announce[0]"),
             ("admission = \"closed\"", "admission"),
             ("next_token_timeout_s = 0", "next_token_timeout_s"),
             ("trusted_proxies = [\"home\"]", "trusted_proxies"),
