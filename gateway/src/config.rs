@@ -58,6 +58,9 @@ pub struct ServeConfig {
     /// Whether the gateway fetches pictures that callers name by `https:` URL, from public addresses only. Otherwise they
     /// send them as `data:` URLs.
     pub fetch_pictures: bool,
+    /// Whether accounts may be told of their budgets at any address, also by `http:`. Otherwise at public ones, by
+    /// `https:`.
+    pub alerts_anywhere: bool,
     /// Seconds in which a request's body must have arrived.
     pub body_timeout_s: u64,
     /// Seconds that a node may take before the first token.
@@ -126,6 +129,7 @@ impl Default for ServeConfig {
             default_max_tokens: 4096,
             lease_slice_usd: "0.25".to_owned(),
             fetch_pictures: false,
+            alerts_anywhere: false,
             body_timeout_s: 30,
             first_token_timeout_s: 120,
             next_token_timeout_s: 30,

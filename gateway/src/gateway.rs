@@ -9,6 +9,7 @@ use peerway_p2p::GatewayPeer;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Authenticator;
+use crate::alerts::Alerts;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
 use crate::dispatch::RetryBudget;
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub catalog: Arc<Catalog>,
     /// The ledger, for questions and for changes of keys and members.
     pub ledger: Ledger,
+    /// Tells accounts of their budgets.
+    pub alerts: Arc<Alerts>,
     /// Signs the ledger.
     pub signer: Arc<Signer>,
     /// Credit.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod admin;
 pub mod admission;
+pub mod alerts;
 pub mod api;
 pub mod catalog;
 pub mod cli;

@@ -89,7 +89,11 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
             "/v1/admin/members/{subject}",
             get(api::admin::members::show).put(api::admin::members::put).delete(api::admin::members::remove),
         )
-        .route("/v1/admin/audit", get(api::admin::audit::list));
+        .route("/v1/admin/audit", get(api::admin::audit::list))
+        .route(
+            "/v1/admin/alerts",
+            get(api::admin::alerts::show).put(api::admin::alerts::put).delete(api::admin::alerts::remove),
+        );
     let billing = Router::new()
         .route("/v1/billing/checkout", post(api::billing::checkout))
         .route("/v1/billing/portal", post(api::billing::portal))

@@ -24,6 +24,7 @@ use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
 use crate::admin::AdminSocket;
 use crate::admission::{AdmissionMode, ListedNodes};
+use crate::alerts::{Alerts, Sender};
 use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
@@ -122,6 +123,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         .map_err(|error| anyhow::anyhow!("configuration: identity_providers: {error}"))?;
     let signer = Arc::new(Signer::open(ledger.clone(), &config.data_dir.join(CHECKPOINT_KEY_FILE))?);
     info!(key = %signer.public(), "the ledger is signed with this key; publish it where callers find it");
+    let sender = Sender::new(config.alerts_anywhere).context("alerts cannot be sent")?;
+    let alerts = Arc::new(Alerts::new(ledger.clone(), sender));
     let sign_every = (config.checkpoint_transfers, Duration::from_secs(config.checkpoint_every_s));
     let listed = ListedNodes::open(&config.data_dir, config.admission)?;
     let peers = GatewayPeer::start_admitting(identity, peer_config(&config)?, listed.admissions()).await?;
@@ -134,6 +137,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         catalog: Arc::clone(&catalog),
         payments: config.stripe.payments(&ledger)?,
         ledger: ledger.clone(),
+        alerts: Arc::clone(&alerts),
         signer: Arc::clone(&signer),
         till,
         budgets: Budgets::new(ledger.clone()),
@@ -154,6 +158,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let background = [
         tokio::spawn(telemetry::keep_up(metrics)),
         tokio::spawn(sweep(ledger.clone())),
+        tokio::spawn(alerts.follow()),
         tokio::spawn(signer.follow(sign_every.0, sign_every.1)),
         tokio::spawn(async move { shelf.sweep().await }),
         tokio::spawn(async move { responses.sweep().await }),

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use peerway::Gateway;
 use peerway::access::{Authenticator, PeerAddr, TokenSecret};
+use peerway::alerts::{Alerts, Sender};
 use peerway::catalog::Catalog;
 use peerway::config::ServeConfig;
 use peerway::idempotency::Shelf;
@@ -27,6 +28,7 @@ use tower::ServiceExt;
 pub(crate) struct Setting {
     pub(crate) ledger: Ledger,
     pub(crate) account: AccountId,
+    pub(crate) alerts: Arc<Alerts>,
     service: HttpService,
     _folder: tempfile::TempDir,
 }
@@ -77,6 +79,7 @@ impl Setting {
             authenticator: Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id).unwrap(),
             catalog: Arc::new(Catalog::open(path("catalog")).unwrap()),
             ledger: ledger.clone(),
+            alerts: Arc::new(Alerts::new(ledger.clone(), Sender::new(config.alerts_anywhere).unwrap())),
             signer: Arc::new(Signer::open(ledger.clone(), &path("checkpoint.key")).unwrap()),
             till,
             budgets: Budgets::new(ledger.clone()),
@@ -95,7 +98,8 @@ impl Setting {
             config,
         };
         let account = ledger.create_account("test", &Actor::operator()).await.unwrap().id;
-        Self { service: http_service(&Arc::new(gateway)), ledger, account, _folder: folder }
+        let alerts = Arc::clone(&gateway.alerts);
+        Self { service: http_service(&Arc::new(gateway)), ledger, account, alerts, _folder: folder }
     }
 
     /// The secret of a new key of the account.

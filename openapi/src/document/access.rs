@@ -6,10 +6,12 @@ use utoipa::openapi::path::HttpMethod::{Delete, Get, Patch, Post, Put};
 use super::endpoint::{Endpoint, KNOWN, LOOKED_FOR, endpoint, under};
 use crate::account::{Credits, Data, Generation, KeyInfo};
 use crate::admin::{
-    AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest, Token, TokenRequest,
+    AlertHook, AlertHookRequest, AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest,
+    Token, TokenRequest,
 };
 use crate::statement::{Checkpoint, LedgerProof, UsageRow};
 
+const ALERTS: &str = "/v1/admin/alerts";
 const KEY: &str = "/v1/admin/keys/{key_id}";
 const KEY_ID: &str = "The key's id, `key_…`.";
 const MEMBER: &str = "/v1/admin/members/{subject}";
@@ -17,7 +19,8 @@ const SUBJECT: &str = "The member as its identity provider names it, `issuer|sub
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let (own, keys, members) = (under("Account", own()), under("Keys", keys()), under("Members and audit", members()));
-    [own, keys, members].into_iter().flatten().collect()
+    let alerts = under("Alerts", alerts());
+    [own, keys, members, alerts].into_iter().flatten().collect()
 }
 
 fn own() -> Vec<Endpoint> {
@@ -121,6 +124,30 @@ fn keys() -> Vec<Endpoint> {
             .part("key_id", KEY_ID)
             .takes::<RotateRequest>()
             .gives::<Key>(201, "The new key, with its secret, shown this once")
+            .refuses(LOOKED_FOR)
+            .done(),
+    ]
+}
+
+fn alerts() -> Vec<Endpoint> {
+    vec![
+        endpoint(Get, ALERTS, "showAlertHook", "Where the account is told of its budgets")
+            .about("Needs `usage:read`.")
+            .gives::<AlertHook>(200, "The hook, without its secret")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Put, ALERTS, "putAlertHook", "Be told when a budget is being used up")
+            .about(
+                "Needs `keys:write`. At 50, 75, 90 and 100 % of a budget of a key or of the account, once a window. What is \
+                 posted is tried again for about a day until it is taken; the same alert has the same `id`.",
+            )
+            .takes::<AlertHookRequest>()
+            .gives::<AlertHook>(200, "The hook, with a new secret, shown this once")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Delete, ALERTS, "deleteAlertHook", "Be told no more")
+            .about("Needs `keys:write`.")
+            .gives::<Deleted>(200, "The hook is gone")
             .refuses(LOOKED_FOR)
             .done(),
     ]
