@@ -28,9 +28,11 @@ pub use error::LedgerError;
 pub use id::{AccountId, HoldId, IdError, KeyId, OperatorId, OwnerId, Reference, RequestId, SubjectId, TokenId};
 pub use key::{KeyChange, KeyHash, KeyRecord, KeySecret, KeyState, KeyTerms, NewKey};
 pub use ledger::{
-    Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
-    Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Head, Hold, HoldState, KeyUsage, Ledger, LedgerOptions,
-    Moved, NewHold, Outcome, Part, Receipt, ReceiptPart, Refund, RefundEnd, Source, Totals, VerifyReport,
+    ALERT_LEVELS, Account, AccountKind, Action, Alert, AlertHook, AlertScope, AlertState, Amount, AuditEntry, Balance,
+    Capture, Captured, Charge, ChargeTerms, Checkpoint, CheckpointError, CheckpointKey, Credit, Credited, DayQuestion,
+    DayUsage, Deposit, Dispute, DisputeEnd, DueAlert, Extend, Forecast, Granted, Head, Hold, HoldState, KeyUsage,
+    Ledger, LedgerOptions, Moved, NewHold, Outcome, Part, Proof, ProofError, Proven, Receipt, ReceiptPart, Refund,
+    RefundEnd, Source, Totals, VerifyReport,
 };
 pub use money::{
     AmountParseError, FeeBps, FeeTooHigh, Nanos, Overflow, PerMillion, Price, Split, TokenCount, affordable_completion,

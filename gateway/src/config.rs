@@ -11,6 +11,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use peerway_billing::{FeeBps, Limits, Nanos, parse_network};
+use peerway_p2p::parse_multiaddr;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -66,6 +67,10 @@ pub struct ServeConfig {
     pub keep_alive_s: u64,
     /// Seconds that running answers have to finish when the gateway stops.
     pub drain_timeout_s: u64,
+    /// Seconds after which the ledger is signed again, if there is something new in it.
+    pub checkpoint_every_s: u64,
+    /// New transfers after which it is signed without waiting for that.
+    pub checkpoint_transfers: u64,
     /// Proxies in front of this gateway. Where a connection comes from one, the caller's address is what it says in
     /// `x-forwarded-for`; otherwise nobody reads that header.
     #[serde(deserialize_with = "networks")]
@@ -123,6 +128,8 @@ impl Default for ServeConfig {
             next_token_timeout_s: 30,
             keep_alive_s: 10,
             drain_timeout_s: 30,
+            checkpoint_every_s: 60,
+            checkpoint_transfers: 10_000,
             trusted_proxies: Vec::new(),
             identity_providers: Vec::new(),
             default_requests_per_minute: None,
@@ -187,6 +194,7 @@ impl ServeConfig {
         self.fee()?;
         self.lease_slice()?;
         self.check_access()?;
+        self.check_addresses()?;
         let at_least_one = [
             ("max_in_flight", self.max_in_flight as u64),
             ("max_connections", self.max_connections as u64),
@@ -205,6 +213,22 @@ impl ServeConfig {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether every multiaddr is one. What it must end in is the peers' to say.
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let lists = [
+            ("p2p_listen", &self.p2p_listen),
+            ("peer_gateway", &self.peer_gateway),
+            ("bootstrap", &self.bootstrap),
+            ("announce", &self.announce),
+        ];
+        for (field, addresses) in lists {
+            for (place, address) in addresses.iter().enumerate() {
+                parse_multiaddr(address).map_err(|error| ConfigError(format!("{field}[{place}]: {error}")))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {
@@ -315,6 +339,10 @@ mod tests {
             ("lease_slice_usd = \"-1\"", "lease_slice_usd"),
             ("lease_slice_usd = \"0\"", "lease_slice_usd"),
             ("p2p_listen = []", "p2p_listen"),
+            ("p2p_listen = [\"/ip4/127.0.0.1/tcp/1\", \"/ip4/nowhere\"]", "p2p_listen[1]: `/ip4/nowhere`"),
+            ("peer_gateway = [\"gateway.example.com\"]", "peer_gateway[0]"),
+            ("bootstrap = [\"\"]", "bootstrap[0]"),
+            ("announce = [\"/tcp\"]", "announce[0]"),
             ("admission = \"closed\"", "admission"),
             ("next_token_timeout_s = 0", "next_token_timeout_s"),
             ("trusted_proxies = [\"home\"]", "trusted_proxies"),

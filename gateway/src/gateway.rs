@@ -17,6 +17,7 @@ use crate::media::Fetcher;
 use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::route::Learnt;
+use crate::signer::Signer;
 use crate::work::Work;
 
 /// The parts that requests share.
@@ -32,6 +33,8 @@ pub struct Gateway {
     pub catalog: Arc<Catalog>,
     /// The ledger, for questions and for changes of keys and members.
     pub ledger: Ledger,
+    /// Signs the ledger.
+    pub signer: Arc<Signer>,
     /// Credit.
     pub till: Till,
     /// What keys and minted tokens may spend.

@@ -22,6 +22,7 @@ pub mod prices;
 pub mod responses;
 pub mod route;
 pub mod server;
+pub mod signer;
 pub mod stack;
 pub mod telemetry;
 pub mod work;

@@ -72,7 +72,10 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/auth/tokens", post(api::tokens::create))
         .route("/v1/credits", get(api::account::credits))
         .route("/v1/key", get(api::account::key))
-        .route("/v1/generation", get(api::account::generation));
+        .route("/v1/generation", get(api::account::generation))
+        .route("/v1/usage", get(api::usage::list))
+        .route("/v1/ledger/checkpoint", get(api::ledger::checkpoint))
+        .route("/v1/ledger/proof", get(api::ledger::proof));
     // Each of these asks for a scope of its own, and says which.
     let admin = Router::new()
         .route("/v1/admin/keys", get(api::admin::keys::list).post(api::admin::keys::create))

@@ -26,6 +26,7 @@ pub mod responses;
 pub mod routing;
 mod schema;
 pub mod sse;
+pub mod statement;
 pub mod usage;
 
 pub use dialect::Dialect;

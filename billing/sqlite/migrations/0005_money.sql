@@ -31,3 +31,82 @@ INSERT INTO accounts (id, kind, name, created_at) VALUES
     ('platform:refunds', 'platform', 'refunds under way', 0),
     ('platform:disputes', 'platform', 'disputed payments', 0),
     ('platform:failover', 'platform', 'work that no customer paid', 0);
+
+-- What was spent a day, by key and model, added up as it is charged: statements, forecasts and alerts must not add up
+-- every charge there ever was. `day` counts days since 1970-01-01 UTC; `key` is the key that was shown, '' for none.
+
+CREATE TABLE usage_days (
+    account    TEXT NOT NULL,
+    day        INTEGER NOT NULL,
+    key        TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    requests   INTEGER NOT NULL,
+    prompt     INTEGER NOT NULL,
+    cached     INTEGER NOT NULL,
+    completion INTEGER NOT NULL,
+    total      INTEGER NOT NULL,
+    PRIMARY KEY (account, day, key, model)
+) STRICT, WITHOUT ROWID;
+-- Sums that do not fit stop at the largest number, as the ledger's own do; only impossible token counts come near it.
+INSERT INTO usage_days
+    SELECT account, created_at / 86400000, COALESCE(key_id, ''), model, count(*),
+           CAST(min(total(prompt), 9223372036854774784.0) AS INTEGER),
+           CAST(min(total(cached), 9223372036854774784.0) AS INTEGER),
+           CAST(min(total(completion), 9223372036854774784.0) AS INTEGER),
+           sum(total)
+    FROM charges GROUP BY 1, 2, 3, 4;
+
+-- How far the log had come, signed by its owner; and the full subtrees of every eighth level of the Merkle tree (RFC 6962)
+-- over the hashes of its transfers, from which any proof is made with few reads.
+
+CREATE TABLE checkpoints (
+    seq       INTEGER PRIMARY KEY,
+    hash      TEXT NOT NULL,
+    root      TEXT NOT NULL,
+    at        INTEGER NOT NULL,
+    key       TEXT NOT NULL,
+    signature TEXT NOT NULL
+) STRICT;
+CREATE TABLE merkle_nodes (
+    level INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    hash  TEXT NOT NULL,
+    PRIMARY KEY (level, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER checkpoints_keep_update BEFORE UPDATE ON checkpoints
+BEGIN SELECT RAISE(ABORT, 'checkpoints are append-only'); END;
+CREATE TRIGGER checkpoints_keep_delete BEFORE DELETE ON checkpoints
+BEGIN SELECT RAISE(ABORT, 'checkpoints are append-only'); END;
+CREATE TRIGGER merkle_nodes_keep_update BEFORE UPDATE ON merkle_nodes
+BEGIN SELECT RAISE(ABORT, 'nodes of the tree are append-only'); END;
+CREATE TRIGGER merkle_nodes_keep_delete BEFORE DELETE ON merkle_nodes
+BEGIN SELECT RAISE(ABORT, 'nodes of the tree are append-only'); END;
+
+-- Where an account wants to be told that a budget is being used up, and what it was told. A hook is in the log too, but for
+-- its secret, of which the log has the hash. Alerts change with every try, so that each carries a checksum instead.
+
+CREATE TABLE alert_hooks (
+    account    TEXT PRIMARY KEY,
+    url        TEXT NOT NULL,
+    secret     TEXT NOT NULL,
+    budgets    TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- `id` is made of account, scope, span, beginning and level: each of those is told once.
+CREATE TABLE alerts (
+    id         TEXT PRIMARY KEY,
+    account    TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    span       TEXT NOT NULL CHECK (span IN ('day', 'week', 'month', 'lifetime')),
+    since      INTEGER NOT NULL,
+    level      INTEGER NOT NULL,
+    budget     INTEGER NOT NULL,
+    spent      INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    state      TEXT NOT NULL CHECK (state IN ('due', 'delivered', 'given_up', 'passed')),
+    attempts   INTEGER NOT NULL,
+    next_at    INTEGER NOT NULL,
+    seal       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alerts_due ON alerts (next_at) WHERE state = 'due';

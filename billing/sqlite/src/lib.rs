@@ -9,6 +9,7 @@
 //! | `batch` | the one transaction that writes |
 //! | `load`, `save` | what a batch reads, and what it writes |
 //! | `questions` | what is asked beside the writer |
+//! | `statements`, `tree` | the same of what was spent by day, and of the Merkle tree |
 //! | `snapshot` | everything at one moment, and whether the file is whole |
 //! | `error` | what SQLite's failures mean |
 
@@ -19,7 +20,9 @@ mod open;
 mod questions;
 mod save;
 mod snapshot;
+mod statements;
 mod tables;
+mod tree;
 
 use std::path::Path;
 use std::sync::Arc;

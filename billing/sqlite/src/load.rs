@@ -8,7 +8,7 @@ use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredi
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use crate::tables::{accounts, charges, holds, keys, members, owners, parts};
+use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts};
 
 /// Names as SQLite unpacks them.
 fn json(names: impl Serialize) -> Result<String, sqlx::Error> {
@@ -36,8 +36,10 @@ pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
     let credits = credits(connection, &wanted.references).await?;
     let keys = named!(connection, &wanted.keys, keys, "WHERE id IN (SELECT value FROM json_each(?1))");
     let members = named!(connection, &wanted.peopled, members, "WHERE account IN (SELECT value FROM json_each(?1))");
+    let hooks = named!(connection, &wanted.hooks, hooks, "WHERE account IN (SELECT value FROM json_each(?1))");
+    let alerts = named!(connection, &wanted.alerts, alerts, "WHERE id IN (SELECT value FROM json_each(?1))");
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members })
+    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open

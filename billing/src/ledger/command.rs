@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::rows::{KeyRow, MemberRow};
+use super::proof::Checkpoint;
+use super::rows::{AlertRow, HookRow, KeyRow, MemberRow, NodeRow};
 use super::types::{
-    Account, Capture, Captured, Credit, Credited, Deposit, Dispute, DisputeEnd, Extend, Granted, Hold, Moved, NewHold,
-    Refund, RefundEnd, Tenure,
+    Account, AlertHook, AlertState, Capture, Captured, Credit, Credited, Deposit, Dispute, DisputeEnd, Extend, Granted,
+    Hold, Moved, NewHold, Refund, RefundEnd, Tenure,
 };
 use crate::access::{Actor, Member};
 use crate::clock::Timestamp;
@@ -18,6 +19,16 @@ use crate::money::Nanos;
 
 /// Where the answer goes. A caller who has left does not stop the command.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// An alert that is due since `due_at` and moves on.
+pub(crate) struct AlertStep {
+    pub(crate) id: String,
+    pub(crate) due_at: i64,
+    pub(crate) state: AlertState,
+    pub(crate) next_at: i64,
+    /// Whether this is a try to tell it.
+    pub(crate) counts: bool,
+}
 
 pub(crate) enum Command {
     OpenAccount { id: AccountId, name: String, actor: Actor, reply: Reply<Account> },
@@ -38,6 +49,12 @@ pub(crate) enum Command {
     TakeOver { owner: OwnerId, reply: Reply<Tenure> },
     InTenure { tenure: Tenure, command: Box<Command> }, // only for the latest process of an owner
     Sweep { reply: Reply<u64> },
+    PutHook { hook: HookRow, actor: Actor, reply: Reply<AlertHook> },
+    RemoveHook { account: AccountId, actor: Actor, reply: Reply<AlertHook> },
+    RaiseAlerts { alerts: Vec<AlertRow>, reply: Reply<u64> },
+    StepAlert { step: AlertStep, reply: Reply<bool> },
+    KeepNodes { nodes: Vec<NodeRow>, reply: Reply<()> },
+    KeepCheckpoint { checkpoint: Checkpoint, reply: Reply<()> },
     CreateKey { key: KeyRow, actor: Actor, reply: Reply<KeyRecord> },
     UpdateKey { key: KeyId, change: KeyChange, actor: Actor, reply: Reply<KeyRecord> },
     RotateKey { key: KeyId, successor: KeyRow, overlap: Duration, actor: Actor, reply: Reply<KeyRecord> },
@@ -66,6 +83,10 @@ impl Command {
             Self::InTenure { command, .. } => command.refuse(error),
             Self::Release { reply, .. } => drop(reply.send(Err(error))),
             Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
+            Self::PutHook { reply, .. } | Self::RemoveHook { reply, .. } => drop(reply.send(Err(error))),
+            Self::RaiseAlerts { reply, .. } => drop(reply.send(Err(error))),
+            Self::StepAlert { reply, .. } => drop(reply.send(Err(error))),
+            Self::KeepNodes { reply, .. } | Self::KeepCheckpoint { reply, .. } => drop(reply.send(Err(error))),
             Self::CreateKey { reply, .. }
             | Self::UpdateKey { reply, .. }
             | Self::RotateKey { reply, .. }

@@ -2,7 +2,8 @@
 
 use peerway_billing_store::Link;
 pub(crate) use peerway_billing_store::{
-    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
+    PartRow, TransferRow,
 };
 use sha2::{Digest, Sha256};
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::error::StoreError;
 use crate::rows::{
-    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, OwnerRow, PartRow, PastCredit, PastMove,
-    TransferRow,
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link, MemberRow,
+    NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
 };
 
 /// The names of what a batch may touch.
@@ -33,6 +33,10 @@ pub struct Wanted {
     pub keys: BTreeSet<String>,
     /// Accounts whose members are wanted, all of them.
     pub peopled: BTreeSet<String>,
+    /// Accounts whose hooks for alerts are wanted.
+    pub hooks: BTreeSet<String>,
+    /// Alerts.
+    pub alerts: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -68,6 +72,10 @@ pub struct Loaded {
     pub keys: Vec<KeyRow>,
     /// Members.
     pub members: Vec<MemberRow>,
+    /// Hooks for alerts.
+    pub hooks: Vec<HookRow>,
+    /// Alerts.
+    pub alerts: Vec<AlertRow>,
 }
 
 /// Rows to write: new ones, and those that replace what is there under the same name.
@@ -93,16 +101,30 @@ pub struct Changes {
     pub charges: Vec<ChargeRow>,
     /// Parts of those charges.
     pub parts: Vec<PartRow>,
+    /// What is to be added to days; one row for each day, key and model at most. Sums stop at the largest number.
+    pub days: Vec<DayRow>,
+    /// New nodes of the tree; what is there already stays.
+    pub nodes: Vec<NodeRow>,
+    /// New checkpoints; what is there already stays.
+    pub checkpoints: Vec<CheckpointRow>,
+    /// New or changed hooks for alerts.
+    pub hooks: Vec<HookRow>,
+    /// Accounts whose hooks are gone.
+    pub unhooked: Vec<String>,
+    /// New or changed alerts.
+    pub alerts: Vec<AlertRow>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts } = self;
-        let credit = accounts.is_empty() && holds.is_empty() && owners.is_empty();
-        let state = credit && keys.is_empty() && members.is_empty() && gone.is_empty();
-        state && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
+        let Self { accounts, holds, keys, members, gone, transfers, entries, charges, parts, .. } = self;
+        let Self { owners, days, nodes, checkpoints, hooks, unhooked, alerts, .. } = self;
+        let state = accounts.is_empty() && holds.is_empty() && keys.is_empty() && members.is_empty() && gone.is_empty();
+        let tree = nodes.is_empty() && checkpoints.is_empty();
+        let told = owners.is_empty() && days.is_empty() && hooks.is_empty() && unhooked.is_empty() && alerts.is_empty();
+        state && tree && told && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
     }
 }
 

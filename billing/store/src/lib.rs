@@ -9,6 +9,8 @@
 //! | `rows/` | the rows of each table |
 //! | `batch` | what a batch of changes reads and writes |
 //! | `questions` | what can be asked beside the writer |
+//! | `statements` | what was spent by day, and who is told of it |
+//! | `tree` | the Merkle tree over the log |
 //! | `snapshot` | everything as it is at one moment, to be checked or written out |
 //! | `error` | what can go wrong |
 
@@ -17,21 +19,25 @@ mod error;
 mod questions;
 mod rows;
 mod snapshot;
+mod statements;
+mod tree;
 
 pub use batch::{Changes, Loaded, Transaction, Wanted};
 pub use error::{OpenError, StoreError};
 pub use questions::{Charges, Logged, Questions, Sums, Whose, Windows};
 pub use rows::{
-    AccountNow, AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, OwnerRow, PartRow, PastCredit,
-    PastMove, TransferRow,
+    AccountNow, AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link,
+    MemberRow, NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
 };
 pub use snapshot::{LogPage, Snapshot};
+pub use statements::{Days, FirstDays, Statements};
+pub use tree::Tree;
 
 use async_trait::async_trait;
 
 /// A database that keeps a ledger. It is shared by all who ask, in this process and in others.
 #[async_trait]
-pub trait Store: Questions {
+pub trait Store: Questions + Statements + Tree {
     /// Begins the one transaction that may write, and reads what it needs. Others who begin one, in whatever process,
     /// wait until it has ended, so that what was read is still true when it is written.
     ///

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, OwnerRow, PartRow, TransferRow};
+use crate::rows::{
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
+    OwnerRow, PartRow, TransferRow,
+};
 
 /// A stretch of the log: transfers, and all other rows that lie in it, whether their transfer is there or not.
 #[derive(Debug, Clone, Default)]
@@ -55,4 +58,19 @@ pub trait Snapshot: Send {
 
     /// All members, in the order of their accounts and subjects.
     async fn members(&mut self) -> Result<Vec<MemberRow>, StoreError>;
+
+    /// What was spent by day, by everybody.
+    async fn days(&mut self) -> Result<Vec<DayRow>, StoreError>;
+
+    /// All checkpoints, oldest first.
+    async fn checkpoints(&mut self) -> Result<Vec<CheckpointRow>, StoreError>;
+
+    /// All nodes of the tree that are kept, by level and place.
+    async fn nodes(&mut self) -> Result<Vec<NodeRow>, StoreError>;
+
+    /// All hooks for alerts, in the order of their accounts.
+    async fn hooks(&mut self) -> Result<Vec<HookRow>, StoreError>;
+
+    /// The next `limit` alerts after `after`, in the order of their ids.
+    async fn alerts(&mut self, after: &str, limit: i64) -> Result<Vec<AlertRow>, StoreError>;
 }

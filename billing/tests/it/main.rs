@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says where
 
+mod alerts;
 mod audit;
 mod budgets;
 mod crash;
+mod days;
 mod histories;
 mod journal;
 mod keys;
@@ -15,6 +17,7 @@ mod opening;
 mod oracle;
 mod parts;
 mod payments;
+mod proofs;
 mod scarce;
 mod support;
 mod takeover;

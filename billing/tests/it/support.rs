@@ -10,6 +10,7 @@ use peerway_billing::{
 };
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -187,4 +188,14 @@ pub(crate) fn capture(hold: &str, name: &str, ask: i64, close: bool) -> Capture 
         at_most: None,
         close,
     }
+}
+
+/// So many transfers more.
+pub(crate) async fn fill(bench: &Bench, transfers: u32) {
+    let mut asked = JoinSet::new();
+    for _ in 0..transfers {
+        let ledger = bench.ledger.clone();
+        asked.spawn(async move { ledger.create_account("filling", &Actor::operator()).await.unwrap() });
+    }
+    asked.join_all().await;
 }

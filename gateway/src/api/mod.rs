@@ -6,11 +6,13 @@ pub mod chat;
 pub mod completions;
 pub mod document;
 pub mod embeddings;
+pub mod ledger;
 pub mod messages;
 pub mod models;
 pub mod probes;
 pub mod responses;
 pub mod tokens;
+pub mod usage;
 
 pub(crate) mod body;
 pub(crate) mod extract;

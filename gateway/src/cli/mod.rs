@@ -15,6 +15,7 @@ mod moment;
 mod node;
 mod output;
 mod policy;
+mod proof;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub const BOOTSTRAP_IDENTITY_FILE: &str = "bootstrap.key";
 pub const ANSWERED_FOLDER: &str = "answered";
 /// What signs the tokens that are minted under keys, in the data folder.
 pub const TOKEN_SECRET_FILE: &str = "token.key";
+/// What signs the ledger, in the data folder.
+pub const CHECKPOINT_KEY_FILE: &str = "checkpoint.key";
 /// What models have cost, in the data folder.
 pub const PRICES_FILE: &str = "prices.jsonl";
 /// Responses that callers let be kept, in the data folder.

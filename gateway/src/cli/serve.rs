@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CAPTURES_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, LEDGER_FILE, PRICES_FILE, RESPONSES_FOLDER,
-    TOKEN_SECRET_FILE, prepare,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CAPTURES_FOLDER, CATALOG_FOLDER, CHECKPOINT_KEY_FILE, IDENTITY_FILE, LEDGER_FILE,
+    PRICES_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE, prepare,
 };
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
@@ -32,6 +32,7 @@ use crate::media::Fetcher;
 use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::server::{ServerLimits, serve};
+use crate::signer::Signer;
 use crate::work::Work;
 use crate::{stack, telemetry};
 
@@ -119,6 +120,9 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let secret = TokenSecret::load_or_create(&config.data_dir.join(TOKEN_SECRET_FILE))?;
     let authenticator = Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id.to_string())
         .map_err(|error| anyhow::anyhow!("configuration: identity_providers: {error}"))?;
+    let signer = Arc::new(Signer::open(ledger.clone(), &config.data_dir.join(CHECKPOINT_KEY_FILE))?);
+    info!(key = %signer.public(), "the ledger is signed with this key; publish it where callers find it");
+    let sign_every = (config.checkpoint_transfers, Duration::from_secs(config.checkpoint_every_s));
     let listed = ListedNodes::open(&config.data_dir, config.admission)?;
     let peers = GatewayPeer::start_admitting(identity, peer_config(&config)?, listed.admissions()).await?;
     let admin = AdminSocket::bind(config.data_dir.join(ADMIN_SOCKET)).context("cannot make the admin socket")?;
@@ -129,6 +133,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         authenticator,
         catalog: Arc::clone(&catalog),
         ledger: ledger.clone(),
+        signer: Arc::clone(&signer),
         till,
         budgets: Budgets::new(ledger.clone()),
         limits: RateLimits::default(),
@@ -148,6 +153,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     let background = [
         tokio::spawn(telemetry::keep_up(metrics)),
         tokio::spawn(sweep(ledger.clone())),
+        tokio::spawn(signer.follow(sign_every.0, sign_every.1)),
         tokio::spawn(async move { shelf.sweep().await }),
         tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),

@@ -6,3 +6,4 @@ mod account;
 mod admin;
 mod setting;
 mod speed;
+mod statement;

@@ -15,6 +15,7 @@ use peerway::idempotency::Shelf;
 use peerway::limits::RateLimits;
 use peerway::prices::Prices;
 use peerway::responses::{Background, ResponseStore};
+use peerway::signer::Signer;
 use peerway::stack::{HttpService, http_service};
 use peerway::work::Work;
 use peerway_billing::{AccountId, Actor, Budgets, KeyPolicy, KeyTerms, Ledger, OwnerId, Scope, Till, TillConfig};
@@ -75,6 +76,7 @@ impl Setting {
             authenticator: Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id).unwrap(),
             catalog: Arc::new(Catalog::open(path("catalog")).unwrap()),
             ledger: ledger.clone(),
+            signer: Arc::new(Signer::open(ledger.clone(), &path("checkpoint.key")).unwrap()),
             till,
             budgets: Budgets::new(ledger.clone()),
             limits: RateLimits::default(),

@@ -8,6 +8,7 @@ use crate::account::{Credits, Data, Generation, KeyInfo};
 use crate::admin::{
     AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest, Token, TokenRequest,
 };
+use crate::statement::{Checkpoint, LedgerProof, UsageRow};
 
 const KEY: &str = "/v1/admin/keys/{key_id}";
 const KEY_ID: &str = "The key's id, `key_…`.";
@@ -43,6 +44,37 @@ fn own() -> Vec<Endpoint> {
             .gives_as::<Data<Generation>, Generation>("GenerationData", "Tokens, cost, and who served")
             .refuses(LOOKED_FOR)
             .done(),
+        endpoint(Get, "/v1/usage", "listUsage", "What the account spent, by day, key and model")
+            .about(
+                "Needs the scope `usage:read`. With `Accept: text/csv` or `format=csv` a table, whose next page begins \
+                 after what the header `x-peerway-after` says.",
+            )
+            .query("from", Type::String, "The first day in UTC, such as 2026-11-24 [default: 30 days up to `to`].")
+            .query("to", Type::String, "The last day in UTC [default: today].")
+            .query("key", Type::String, "One key alone.")
+            .query("model", Type::String, "One model alone.")
+            .query("after", Type::String, "The `last_id` of the page before.")
+            .query("limit", Type::Integer, "Rows, 1 to 1000.")
+            .query("format", Type::String, "`json` or `csv`.")
+            .gives_as::<Page<UsageRow>, UsageRow>("UsagePage", "The rows of one page")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, "/v1/ledger/checkpoint", "getCheckpoint", "How far the ledger had come, signed by its owner")
+            .about("Keep one, and nobody can rewrite what was before it without your seeing it.")
+            .gives::<Checkpoint>(200, "The newest checkpoint")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(
+            Get,
+            "/v1/ledger/proof",
+            "getProof",
+            "The proof that a request of yours is in the ledger as it was charged",
+        )
+        .about("Needs the scope `usage:read`. `peerway ledger check-proof` checks it without asking anybody.")
+        .asks("request", "The request's id, or that of its answer.")
+        .gives::<LedgerProof>(200, "The proof")
+        .refuses(LOOKED_FOR)
+        .done(),
     ]
 }
 

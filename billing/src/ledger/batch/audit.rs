@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::access::{Actor, KeyPolicy, Role};
+use crate::access::{Actor, BudgetLimits, KeyPolicy, Role};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::KeyId;
@@ -58,6 +58,12 @@ pub(super) struct Money<'a> {
     pub(super) amount_nano_usd: Nanos,
     pub(super) source: Source,
     pub(super) memo: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Hooked<'a> {
+    pub(super) url: &'a str,
+    pub(super) budgets: &'a BudgetLimits,
 }
 
 #[derive(Serialize)]

@@ -1,8 +1,8 @@
 //! Which rows a batch can touch, and the books made of those that are there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{Loaded, MemberRow, PartRow, Wanted};
+use peerway_billing_store::{HookRow, Loaded, MemberRow, PartRow, Wanted};
 
 use super::payments::name_of;
 use super::{Books, Tracked};
@@ -69,12 +69,22 @@ impl Names for Wanted {
             Command::Shrink { parts, .. } => parts.iter().for_each(|(hold, _)| self.hold(hold.as_str())),
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
+            Command::PutHook { hook: HookRow { account, .. }, .. } => {
+                self.account(account);
+                self.hooks.insert(account.clone());
+            }
+            Command::RemoveHook { account, .. } => {
+                self.account(account.as_str());
+                self.hooks.insert(account.as_str().to_owned());
+            }
+            Command::RaiseAlerts { alerts, .. } => self.alerts.extend(alerts.iter().map(|alert| alert.id.clone())),
+            Command::StepAlert { step, .. } => drop(self.alerts.insert(step.id.clone())),
             Command::TakeOver { owner, .. } => drop(self.epochs.insert(owner.as_str().to_owned())),
             Command::InTenure { tenure, command } => {
                 self.epochs.insert(tenure.owner.as_str().to_owned());
                 self.add(command);
             }
-            Command::Sweep { .. } => {}
+            Command::Sweep { .. } | Command::KeepNodes { .. } | Command::KeepCheckpoint { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
                 self.keys.insert(key.as_str().to_owned());
@@ -102,7 +112,8 @@ impl Names for Wanted {
 impl Books {
     /// The books of a batch that is decided at `now`.
     pub(super) fn of(now: i64, loaded: Loaded) -> Self {
-        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members } = loaded;
+        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts } =
+            loaded;
         Self {
             now,
             head: head_of(head),
@@ -118,11 +129,16 @@ impl Books {
             parts: by_transfer(parts),
             credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
             moves: moves.into_iter().map(|past| (name_of(&past), past)).collect(),
+            hooks: hooks.into_iter().map(|row| (row.account.clone(), Tracked::clean(Some(row)))).collect(),
+            alerts: by(alerts, |row| row.id.clone()),
             swept: 0,
             new_transfers: Vec::new(),
             new_entries: Vec::new(),
             new_charges: Vec::new(),
             new_parts: Vec::new(),
+            new_nodes: Vec::new(),
+            new_checkpoints: Vec::new(),
+            new_days: BTreeMap::new(),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! A command checks everything before it changes anything, so one that fails leaves no trace.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod captures;
 mod holds;
@@ -19,6 +20,7 @@ mod payments;
 mod store;
 
 pub(super) use accounts::opening_memo;
+pub(super) use alerts::{LoggedHook, secret_hash};
 pub(super) use keys::{ChangedKey, made_key};
 pub(super) use load::by_transfer;
 pub(super) use members::LoggedMember;
@@ -32,8 +34,13 @@ use audit::Note;
 use payments::MoveName;
 
 use super::chain;
+use super::checkpoints::row_of;
 use super::command::{Command, Settle, settle};
-use super::rows::{AccountRow, ChargeRow, EntryRow, HoldFields, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use super::rows::{
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldFields, HoldRow, HookRow, KeyRow, MemberRow,
+    NodeRow, PartRow, TransferRow,
+};
+use super::statement::{DayFields, DayPlace, day_of};
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -85,6 +92,9 @@ struct Books {
     keys: HashMap<String, Tracked<KeyRow>>,
     /// By account and subject, all members of the accounts that a command may change; `None` once removed.
     members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
+    /// By account; `None` once removed.
+    hooks: HashMap<String, Tracked<Option<HookRow>>>,
+    alerts: HashMap<String, Tracked<AlertRow>>,
     charges: HashMap<String, ChargeRow>,
     /// The parts of those charges that have some, by their transfer.
     parts: HashMap<i64, Vec<PartRow>>,
@@ -96,6 +106,10 @@ struct Books {
     new_entries: Vec<EntryRow>,
     new_charges: Vec<ChargeRow>,
     new_parts: Vec<PartRow>,
+    new_nodes: Vec<NodeRow>,
+    new_checkpoints: Vec<CheckpointRow>,
+    /// What those charges add to their days.
+    new_days: BTreeMap<DayPlace, DayRow>,
 }
 
 /// Decides `commands` in order and commits. Emptied commands have their answer in `settles`; on an error the
@@ -143,6 +157,18 @@ impl Books {
             Command::TakeOver { owner, reply } => settle(reply, self.take_over(&owner)),
             Command::InTenure { tenure, command } => self.decide_for(&tenure, *command),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
+            Command::PutHook { hook, actor, reply } => settle(reply, self.put_hook(hook, &actor)),
+            Command::RemoveHook { account, actor, reply } => settle(reply, self.remove_hook(&account, &actor)),
+            Command::RaiseAlerts { alerts, reply } => settle(reply, Ok(self.raise(alerts))),
+            Command::StepAlert { step, reply } => settle(reply, self.step_alert(&step)),
+            Command::KeepNodes { nodes, reply } => {
+                self.new_nodes.extend(nodes);
+                settle(reply, Ok(()))
+            }
+            Command::KeepCheckpoint { checkpoint, reply } => {
+                self.new_checkpoints.push(row_of(checkpoint));
+                settle(reply, Ok(()))
+            }
             Command::CreateKey { key, actor, reply } => settle(reply, self.create_key(key, &actor)),
             Command::UpdateKey { key, change, actor, reply } => settle(reply, self.update_key(&key, change, &actor)),
             Command::RotateKey { key, successor, overlap, actor, reply } => {
@@ -205,6 +231,8 @@ impl Books {
         self.new_transfers.push(transfer);
         self.new_entries.extend(entries);
         if let Some(charge) = charge {
+            let day = day_of(&charge);
+            self.new_days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
             self.charges.insert(charge.request_id.clone(), charge.clone());
             self.new_charges.push(charge);
         }

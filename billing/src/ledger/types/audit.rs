@@ -37,6 +37,12 @@ pub enum Action {
     /// The dispute was won or lost.
     #[serde(rename = "dispute.ended")]
     DisputeEnded,
+    /// Where the account is told of its budgets was set.
+    #[serde(rename = "alerts.changed")]
+    AlertsChanged,
+    /// The account is no longer told of its budgets.
+    #[serde(rename = "alerts.removed")]
+    AlertsRemoved,
     /// A key was made.
     #[serde(rename = "key.created")]
     KeyCreated,
@@ -69,6 +75,8 @@ words!(Action {
     RefundEnded = "refund.ended",
     DisputeOpened = "dispute.opened",
     DisputeEnded = "dispute.ended",
+    AlertsChanged = "alerts.changed",
+    AlertsRemoved = "alerts.removed",
     KeyCreated = "key.created",
     KeyChanged = "key.changed",
     KeyRotated = "key.rotated",

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use peerway_billing_store::{Snapshot, StoreError};
 
 use super::payments::{Effect, Payments};
+use super::tree::Tree;
 use super::{Check, VerifyReport, charges};
-use crate::ledger::batch::{ChangedKey, LoggedMember, LoggedTakeOver, made_key};
+use crate::ledger::batch::{ChangedKey, LoggedHook, LoggedMember, LoggedTakeOver, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{Posting, page};
-use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::rows::{ChargeRow, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::statement::{DayFields, DayPlace, day_of};
 use crate::ledger::types::{DisputeEnd, Head};
 
 /// An account as the log tells it.
@@ -35,10 +37,15 @@ pub(super) struct Totals {
     /// What charges took out of holds that were open.
     pub(super) captured: HashMap<String, i128>,
     payments: Payments,
+    /// By account, what the log says of its hook, and when it was set.
+    pub(super) hooks: BTreeMap<String, ((String, String, String), i64)>,
+    /// What charges add up to by day.
+    pub(super) days: BTreeMap<DayPlace, DayRow>,
 }
 
 pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
+    let mut tree = Tree::new(snapshot, report).await?;
     let mut after = i64::MIN;
     loop {
         let page = page(snapshot, after).await?;
@@ -47,6 +54,7 @@ pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
             check_sum(posting, report);
             check_charge(posting, report);
             totals.add(posting, report);
+            tree.add(&posting.transfer, report);
             let TransferRow { seq, hash, .. } = &posting.transfer;
             report.head = Head { seq: *seq, hash: hash.clone() };
             report.transfers += 1;
@@ -65,6 +73,7 @@ pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
             report.find(Check::Charges, format!("part {transfer}/{part}"), "belongs to no transfer");
         }
         if !page.goes_on {
+            tree.end(snapshot, report).await?;
             return Ok(totals);
         }
         after = report.head.seq;
@@ -111,6 +120,9 @@ impl Totals {
         for entry in &posting.entries {
             self.accounts.entry(entry.account.clone()).or_default().balance += i128::from(entry.amount);
         }
+        if let Some(day) = posting.charge.as_ref().map(day_of) {
+            self.days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
+        }
         if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {
             *self.captured.entry(charge.hold.clone()).or_default() += i128::from(charge.total);
         }
@@ -136,6 +148,10 @@ impl Totals {
                 }
                 Ok(())
             }
+            "alert_hook" => serde_json::from_str(memo).map(|(account, hook): LoggedHook| match hook {
+                Some(hook) => drop(self.hooks.insert(account, (hook, *created_at))),
+                None => drop(self.hooks.remove(&account)),
+            }),
             "take_over" => serde_json::from_str(memo).map(|(owner, epoch): LoggedTakeOver| {
                 self.owners.insert(owner, (epoch, *created_at));
             }),

@@ -1,9 +1,9 @@
 //! The log: transfers, each chained by hash to the one before, and their entries.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferRow {
     /// Its place in the log; the first is 1, and none is left out.
     pub seq: i64,
@@ -28,7 +28,7 @@ pub struct TransferRow {
 }
 
 /// One account's part of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRow {
     /// The transfer.
     pub transfer: i64,
