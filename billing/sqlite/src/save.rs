@@ -223,8 +223,8 @@ row!(
 
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), sqlx::Error> {
-    let Changes { accounts, holds, keys, members, gone, transfers, entries, charges, parts, .. } = changes;
-    let Changes { owners, days, nodes, checkpoints, hooks, unhooked, alerts, .. } = changes;
+    let Changes { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = changes;
+    let Changes { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = changes;
     write(connection, accounts).await?;
     write(connection, transfers).await?;
     write(connection, entries).await?;

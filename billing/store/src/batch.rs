@@ -119,11 +119,12 @@ impl Changes {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, holds, keys, members, gone, transfers, entries, charges, parts, .. } = self;
-        let Self { owners, days, nodes, checkpoints, hooks, unhooked, alerts, .. } = self;
-        let state = accounts.is_empty() && holds.is_empty() && keys.is_empty() && members.is_empty() && gone.is_empty();
+        let Self { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = self;
+        let Self { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = self;
+        let credit = accounts.is_empty() && holds.is_empty() && owners.is_empty();
+        let state = credit && keys.is_empty() && members.is_empty() && gone.is_empty();
         let tree = nodes.is_empty() && checkpoints.is_empty();
-        let told = owners.is_empty() && days.is_empty() && hooks.is_empty() && unhooked.is_empty() && alerts.is_empty();
+        let told = days.is_empty() && hooks.is_empty() && unhooked.is_empty() && alerts.is_empty();
         state && tree && told && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
     }
 }

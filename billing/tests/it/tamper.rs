@@ -38,9 +38,6 @@ async fn full_file() -> Bench {
             bench.ledger.set_frozen(&account, true, &Actor::operator()).await.unwrap();
         }
     }
-    for name in ["gateway-1", "gateway-2"] {
-        bench.ledger.take_over(&OwnerId::new(name).unwrap()).await.unwrap();
-    }
     let customer = bench.customer(0).await;
     pay(&bench, &customer).await;
     let budgets = BudgetLimits { day: Some(nanos(1)), ..BudgetLimits::default() };
@@ -53,6 +50,9 @@ async fn full_file() -> Bench {
     bench.ledger.checkpoint(&key).await.unwrap();
     fill(&bench, 250).await; // more than one kept subtree
     bench.ledger.checkpoint(&key).await.unwrap();
+    for name in ["gateway-1", "gateway-2"] {
+        bench.ledger.take_over(&OwnerId::new(name).unwrap()).await.unwrap();
+    }
     bench.verified().await;
     bench.ledger.close().await;
     bench

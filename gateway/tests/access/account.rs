@@ -20,7 +20,8 @@ pub(crate) async fn charged(setting: &Setting, secret: &str, request: &str) {
     let hold = HoldId::random();
     let expires_at = setting.ledger.clock().now().after(Duration::from_secs(60));
     let owner = OwnerId::new("test").unwrap();
-    let taken = NewHold { id: hold.clone(), account, amount: Amount::exactly(amount), ahead: Nanos::ZERO, expires_at, owner };
+    let taken =
+        NewHold { id: hold.clone(), account, amount: Amount::exactly(amount), ahead: Nanos::ZERO, expires_at, owner };
     setting.ledger.hold(taken).await.unwrap();
     let terms = ChargeTerms {
         key: Some(key),
