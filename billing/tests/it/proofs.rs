@@ -117,7 +117,7 @@ fn flipped(text: &str) -> String {
 fn collect(value: &Value, place: String, places: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| collect(value, format!("{place}/{name}"), places))
+            fields.iter().for_each(|(name, value)| collect(value, format!("{place}/{name}"), places));
         }
         Value::Array(values) => {
             values.iter().enumerate().for_each(|(index, value)| collect(value, format!("{place}/{index}"), places));
