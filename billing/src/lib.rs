@@ -16,6 +16,7 @@ mod id;
 mod key;
 pub mod ledger;
 mod money;
+pub mod payments;
 mod text;
 pub mod till;
 mod words;

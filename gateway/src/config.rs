@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::access::{AccessSettings, IdentityProviderConfig};
 use crate::admission::AdmissionMode;
+use crate::payments::StripeSettings;
 
 /// Everything `peerway serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +95,8 @@ pub struct ServeConfig {
     pub cors_origins: Vec<String>,
     /// `text` or `json`.
     pub log_format: LogFormat,
+    /// Payments by card; see [`StripeSettings`].
+    pub stripe: StripeSettings,
 }
 
 /// How log lines are written.
@@ -141,6 +144,7 @@ impl Default for ServeConfig {
             default_concurrent: None,
             cors_origins: vec!["*".to_owned()],
             log_format: LogFormat::Text,
+            stripe: StripeSettings::default(),
         }
     }
 }
@@ -184,7 +188,10 @@ impl ServeConfig {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let figment = figment.merge(Env::prefixed("PEERWAY_SERVE_")).merge(Serialized::defaults(flags));
+        let figment = figment
+            .merge(StripeSettings::variables())
+            .merge(Env::prefixed("PEERWAY_SERVE_"))
+            .merge(Serialized::defaults(flags));
         // The first error says it; figment would list every source.
         let config: Self = figment.extract().map_err(|error| {
             let first = error.into_iter().next();
@@ -198,6 +205,7 @@ impl ServeConfig {
         self.fee()?;
         self.lease_slice()?;
         self.check_access()?;
+        self.stripe.rules().map_err(ConfigError)?;
         self.check_addresses()?;
         let at_least_one = [
             ("max_in_flight", self.max_in_flight as u64),

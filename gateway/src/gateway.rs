@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use peerway_billing::payments::Payments;
 use peerway_billing::{Budgets, FeeBps, Ledger, Till};
 use peerway_p2p::GatewayPeer;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub signer: Arc<Signer>,
     /// Credit.
     pub till: Till,
+    /// Payments by card; `None` where the operator has set none up.
+    pub payments: Option<Payments>,
     /// What keys and minted tokens may spend.
     pub budgets: Budgets,
     /// How fast callers may ask.

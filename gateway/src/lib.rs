@@ -19,6 +19,7 @@ pub mod layers;
 pub mod limits;
 pub mod media;
 pub mod meter;
+pub mod payments;
 pub mod prices;
 pub mod responses;
 pub mod route;

@@ -94,14 +94,23 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
             "/v1/admin/alerts",
             get(api::admin::alerts::show).put(api::admin::alerts::put).delete(api::admin::alerts::remove),
         );
+    let billing = Router::new()
+        .route("/v1/billing/checkout", post(api::billing::checkout))
+        .route("/v1/billing/portal", post(api::billing::portal))
+        .route("/v1/billing/topup", get(api::billing::top_up).put(api::billing::set_top_up))
+        .route("/v1/billing/payments", get(api::billing::list_payments))
+        .route("/v1/billing/refunds", get(api::billing::list_refunds).post(api::billing::refund));
     let known = answers
         .merge(read)
+        .merge(billing)
         .merge(admin)
         // Who asks, before anything of the body is read.
         .route_layer(from_fn_with_state(Arc::clone(gateway), require_key))
         // Outside all that can refuse on a path: its callers read errors in the words of its API alone.
         .route_layer(from_fn(api::messages::refuse_in_own_words));
     let open = Router::new()
+        // Signed by who sends it, over the bytes as they come.
+        .route("/v1/webhooks/stripe", post(api::webhooks::stripe))
         .route("/health", get(api::probes::health))
         .route("/ready", get(api::probes::ready))
         .route("/metrics", get(api::probes::metrics))

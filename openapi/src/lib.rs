@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod billing;
 pub mod chat;
 pub mod completions;
 pub mod dialect;

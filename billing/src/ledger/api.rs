@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use peerway_billing_store::Store;
+use peerway_billing_store::{PaymentRecords, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -48,6 +48,11 @@ impl Ledger {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What the database keeps of payments. `None`: this one keeps nothing of them.
+    pub(crate) fn payment_records(&self) -> Option<Arc<dyn PaymentRecords>> {
+        Arc::clone(&self.inner.store).payments()
     }
 
     pub(super) fn store(&self) -> &dyn Store {

@@ -12,10 +12,12 @@
 //! | `statements` | what was spent by day, and who is told of it |
 //! | `tree` | the Merkle tree over the log |
 //! | `snapshot` | everything as it is at one moment, to be checked or written out |
+//! | `payments` | what is kept of payments beside the log |
 //! | `error` | what can go wrong |
 
 mod batch;
 mod error;
+mod payments;
 mod questions;
 mod rows;
 mod snapshot;
@@ -24,6 +26,7 @@ mod tree;
 
 pub use batch::{Changes, Loaded, Transaction, Wanted};
 pub use error::{OpenError, StoreError};
+pub use payments::{EventRow, PaymentRecords, PaymentRow, RefundRow, TopUpRow};
 pub use questions::{Charges, Logged, Questions, Sums, Whose, Windows};
 pub use rows::{
     AccountNow, AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link,
@@ -32,6 +35,8 @@ pub use rows::{
 pub use snapshot::{LogPage, Snapshot};
 pub use statements::{Days, FirstDays, Statements};
 pub use tree::Tree;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -50,6 +55,11 @@ pub trait Store: Questions + Statements + Tree {
     /// # Errors
     /// The database is away.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// What it keeps of payments beside the log. `None`: it keeps nothing of them.
+    fn payments(self: Arc<Self>) -> Option<Arc<dyn PaymentRecords>> {
+        None
+    }
 
     /// Where it is, for people: without a password.
     fn place(&self) -> &str;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod billing;
 pub mod chat;
 pub mod completions;
 pub mod document;
@@ -13,6 +14,7 @@ pub mod probes;
 pub mod responses;
 pub mod tokens;
 pub mod usage;
+pub mod webhooks;
 
 pub(crate) mod body;
 pub(crate) mod extract;

@@ -14,6 +14,7 @@ mod model;
 mod moment;
 mod node;
 mod output;
+mod payment;
 mod policy;
 mod proof;
 mod serve;
@@ -76,6 +77,9 @@ enum Command {
     /// Credit that requests are paid from
     #[command(subcommand)]
     Credit(credit::CreditCommand),
+    /// Payments by card that wait for a decision
+    #[command(subcommand)]
+    Payment(payment::PaymentCommand),
     /// Keys that callers show
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -114,6 +118,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bootstrap(args) => bootstrap::run(args, cli.data_dir).await,
         Command::Account(command) => account::run(command, &workspace).await,
         Command::Credit(command) => credit::run(command, &workspace).await,
+        Command::Payment(command) => payment::run(command, &workspace).await,
         Command::Key(command) => key::run(command, &workspace).await,
         Command::Member(command) => member::run(command, &workspace).await,
         Command::Audit(args) => audit::run(args, &workspace).await,

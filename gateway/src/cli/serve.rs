@@ -135,6 +135,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         fee: config.fee()?,
         authenticator,
         catalog: Arc::clone(&catalog),
+        payments: config.stripe.payments(&ledger)?,
         ledger: ledger.clone(),
         alerts: Arc::clone(&alerts),
         signer: Arc::clone(&signer),
@@ -168,6 +169,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
     ];
+    let payments = gateway.config.stripe.start(gateway.payments.as_ref());
     for address in gateway.peers.addresses() {
         info!(%address, "nodes can dial");
     }
@@ -180,7 +182,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     serve(listener, stack::http_service(&gateway), limits, stopping).await;
     gateway.work.end(limits.drain).await;
 
-    for task in background {
+    for task in background.into_iter().chain(payments) {
         task.abort();
     }
     if let Err(cause) = gateway.prices.save() {

@@ -74,6 +74,7 @@ impl Setting {
         let till = TillConfig::new(OwnerId::new("test").unwrap(), path("captures"));
         let till = Till::open(ledger.clone(), till).await.unwrap();
         let gateway = Gateway {
+            payments: None,
             fee: config.fee().unwrap(),
             authenticator: Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id).unwrap(),
             catalog: Arc::new(Catalog::open(path("catalog")).unwrap()),
