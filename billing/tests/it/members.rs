@@ -104,7 +104,7 @@ async fn only_customers_have_members() {
 #[test]
 fn a_role_is_its_scopes() {
     let words = |role: Role| role.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
-    assert_eq!(words(Role::Owner).len(), 8);
+    assert_eq!(words(Role::Owner).len(), 10);
     assert_eq!(
         words(Role::Billing),
         ["usage:read", "audit:read", "keys:read", "members:read", "billing:read", "billing:write"]

@@ -78,7 +78,8 @@ async fn a_budget_that_is_used_up_is_told_with_a_signature() {
     charged(&setting, &key, "req_2").await;
     setting.alerts.look().await.unwrap();
     setting.alerts.look().await.unwrap();
-    assert_eq!((mailbox.lock().unwrap().refuse, mailbox.lock().unwrap().came.len()), (0, 0));
+    let left = std::mem::take(&mut *mailbox.lock().unwrap());
+    assert_eq!((left.refuse, left.came.len()), (0, 0));
 
     assert_eq!(setting.ask(&admin, Method::DELETE, "/v1/admin/alerts", None).await.status, 200);
     assert_eq!(setting.get(&admin, "/v1/admin/alerts").await.status, 404);
