@@ -8,7 +8,7 @@ use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredi
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, parts};
+use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts};
 
 /// Names as SQLite unpacks them.
 fn json(names: impl Serialize) -> Result<String, sqlx::Error> {
@@ -29,6 +29,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
     let moves = moves(connection, &wanted.moves).await?;
     let touched = wanted.accounts_with(&holds, &moves);
     let accounts = named!(connection, &touched, accounts, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let owners = named!(connection, &wanted.epochs, owners, "WHERE owner IN (SELECT value FROM json_each(?1))");
     let charges =
         named!(connection, &wanted.requests, charges, "WHERE request_id IN (SELECT value FROM json_each(?1))");
     let parts = parts_of(connection, &charges).await?;
@@ -38,7 +39,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
     let hooks = named!(connection, &wanted.hooks, hooks, "WHERE account IN (SELECT value FROM json_each(?1))");
     let alerts = named!(connection, &wanted.alerts, alerts, "WHERE id IN (SELECT value FROM json_each(?1))");
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, charges, parts, credits, moves, keys, members, hooks, alerts })
+    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use peerway_billing_store::{
     AccountRow, AlertRow, Changes, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow,
-    NodeRow, PartRow, TransferRow,
+    NodeRow, OwnerRow, PartRow, TransferRow,
 };
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -141,6 +141,13 @@ row!(
     [id, account, amount, captured, state, expires_at, owner, created_at, seal]
 );
 row!(
+    OwnerRow,
+    "INSERT INTO owners (owner, epoch, taken_at)",
+    "(?, ?, ?)",
+    "ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, taken_at = excluded.taken_at",
+    [owner, epoch, taken_at]
+);
+row!(
     AccountRow,
     "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held, disputes)",
     "(?, ?, ?, ?, ?, ?, ?, ?)",
@@ -216,7 +223,7 @@ row!(
 
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), sqlx::Error> {
-    let Changes { accounts, holds, keys, members, gone, transfers, entries, charges, parts, .. } = changes;
+    let Changes { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = changes;
     let Changes { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = changes;
     write(connection, accounts).await?;
     write(connection, transfers).await?;
@@ -227,6 +234,7 @@ pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -
     write(connection, nodes).await?;
     write(connection, checkpoints).await?;
     write(connection, holds).await?;
+    write(connection, owners).await?;
     write(connection, keys).await?;
     write(connection, members).await?;
     write(connection, hooks).await?;

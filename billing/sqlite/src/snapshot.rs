@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use peerway_billing_store::{
-    AccountRow, AlertRow, CheckpointRow, DayRow, HoldRow, HookRow, KeyRow, LogPage, MemberRow, NodeRow, Snapshot,
-    StoreError,
+    AccountRow, AlertRow, CheckpointRow, DayRow, HoldRow, HookRow, KeyRow, LogPage, MemberRow, NodeRow, OwnerRow,
+    Snapshot, StoreError,
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::error::failed;
 use crate::open;
 use crate::tables::{
-    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, parts, transfers,
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
 };
 
 /// A transaction that only reads.
@@ -61,6 +61,10 @@ impl Snapshot for Moment {
     async fn holds(&mut self, after: &str, limit: i64) -> Result<Vec<HoldRow>, StoreError> {
         let holds = holds!("WHERE id > ?1 ORDER BY id LIMIT ?2", after, limit);
         holds.fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError> {
+        owners!("ORDER BY owner").fetch_all(&mut *self.at).await.map_err(failed)
     }
 
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError> {

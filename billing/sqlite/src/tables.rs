@@ -26,6 +26,16 @@ macro_rules! holds {
     };
 }
 
+macro_rules! owners {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::OwnerRow,
+            r#"SELECT owner, epoch, taken_at FROM owners "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
 macro_rules! keys {
     ($rest:literal $(, $bind:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -151,5 +161,5 @@ macro_rules! alerts {
 }
 
 pub(crate) use {
-    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, parts, transfers,
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
 };

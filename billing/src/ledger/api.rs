@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::command::{Command, Reply};
-use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
+use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold, Tenure};
 use super::writer::BATCH;
 use crate::access::Actor;
 use crate::clock::{Clock, Timestamp};
@@ -24,6 +24,8 @@ use crate::text;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(super) inner: Arc<Inner>,
+    /// In whose name it is asked; `None` for nobody's.
+    pub(super) tenure: Option<Tenure>,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,11 @@ impl Ledger {
     pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let queue = self.inner.queue.lock().clone().ok_or(LedgerError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        queue.send(command(reply)).await.map_err(|_| LedgerError::Closed)?;
+        let command = match self.tenure.clone() {
+            Some(tenure) => Command::InTenure { tenure, command: Box::new(command(reply)) },
+            None => command(reply),
+        };
+        queue.send(command).await.map_err(|_| LedgerError::Closed)?;
         drop(queue);
         answer.await.map_err(|_| LedgerError::Closed)?
     }
@@ -105,6 +111,18 @@ impl Ledger {
         text::checked("memo", &credit.memo, text::MEMO_BYTES)?;
         let actor = actor.clone();
         self.ask(|reply| Command::Credit { credit, actor, reply }).await
+    }
+
+    /// Takes over what is held in an owner's name: answers the ledger as that owner. What earlier processes ask in that
+    /// name, through what they were answered here, is refused from now on, whatever they are still up to.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn take_over(&self, owner: &OwnerId) -> Result<Self, LedgerError> {
+        let nobody = Self { inner: Arc::clone(&self.inner), tenure: None };
+        let owner = owner.clone();
+        let tenure = nobody.ask(|reply| Command::TakeOver { owner, reply }).await?;
+        Ok(Self { tenure: Some(tenure), ..nobody })
     }
 
     /// Sets credit aside.

@@ -8,7 +8,7 @@ use super::proof::Checkpoint;
 use super::rows::{AlertRow, HookRow, KeyRow, MemberRow, NodeRow};
 use super::types::{
     Account, AlertHook, AlertState, Capture, Captured, Credit, Credited, Deposit, Dispute, DisputeEnd, Extend, Granted,
-    Hold, Moved, NewHold, Refund, RefundEnd,
+    Hold, Moved, NewHold, Refund, RefundEnd, Tenure,
 };
 use crate::access::{Actor, Member};
 use crate::clock::Timestamp;
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Capture { captures: Vec<Capture>, reply: Reply<Vec<Result<Captured, LedgerError>>> },
     Release { hold: HoldId, reply: Reply<Hold> },
     ReleaseOwner { owner: OwnerId, reply: Reply<u64> },
+    TakeOver { owner: OwnerId, reply: Reply<Tenure> },
+    InTenure { tenure: Tenure, command: Box<Command> }, // only for the latest process of an owner
     Sweep { reply: Reply<u64> },
     PutHook { hook: HookRow, actor: Actor, reply: Reply<AlertHook> },
     RemoveHook { account: AccountId, actor: Actor, reply: Reply<AlertHook> },
@@ -77,6 +79,8 @@ impl Command {
             Self::Renew { reply, .. } => drop(reply.send(Err(error))),
             Self::Capture { reply, .. } => drop(reply.send(Err(error))),
             Self::Shrink { reply, .. } => drop(reply.send(Err(error))),
+            Self::TakeOver { reply, .. } => drop(reply.send(Err(error))),
+            Self::InTenure { command, .. } => command.refuse(error),
             Self::Release { reply, .. } => drop(reply.send(Err(error))),
             Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
             Self::PutHook { reply, .. } | Self::RemoveHook { reply, .. } => drop(reply.send(Err(error))),

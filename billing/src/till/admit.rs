@@ -33,6 +33,9 @@ pub enum AdmitError {
     /// The ledger cannot be asked and the lease is used up, or the till is closed.
     #[error("the ledger cannot be asked at the moment: {0}")]
     Unavailable(String),
+    /// Another process has taken over as this till's owner. Asking again here is of no use.
+    #[error("another gateway has taken over from this one")]
+    TakenOver,
     /// Captures cannot be made durable at the moment, so nothing is sold.
     #[error("captures cannot be written to the journal at the moment: {0}")]
     JournalFails(String),
@@ -54,6 +57,9 @@ impl Till {
         let amount = amount.check().map_err(|error| AdmitError::Invalid(error.to_string()))?;
         if shared.closed.load(Ordering::SeqCst) {
             return Err(AdmitError::Unavailable("the gateway is shutting down".to_owned()));
+        }
+        if shared.taken_over.load(Ordering::SeqCst) {
+            return Err(AdmitError::TakenOver);
         }
         shared.queue.room(shared.config.patience).await.map_err(no_room)?;
         let slot = shared.slot(account);
@@ -199,6 +205,7 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
         }
         Err(error) => {
             drop(reserved);
+            shared.learn(&error);
             if matches!(error, LedgerError::Frozen(_)) {
                 slot.drop_lease(&lease.hold);
             }
@@ -233,7 +240,10 @@ async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
             let error = AdmitError::Insufficient { needed: amount.least, available };
             Answer { admission: Err(error), left: Ok(available) }
         }
-        Err(error) => Answer::refused(refusal(error, amount)),
+        Err(error) => {
+            shared.learn(&error);
+            Answer::refused(refusal(error, amount))
+        }
     }
 }
 
@@ -250,6 +260,7 @@ fn refusal(error: LedgerError, amount: Amount) -> AdmitError {
         LedgerError::NotFound { id, .. } => AdmitError::AccountMissing(AccountId::stored(id)),
         LedgerError::Frozen(account) => AdmitError::Frozen(account),
         LedgerError::Invalid(message) => AdmitError::Invalid(message),
+        LedgerError::TakenOver { .. } => AdmitError::TakenOver,
         error => AdmitError::Unavailable(error.to_string()),
     }
 }

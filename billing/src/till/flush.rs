@@ -33,7 +33,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(refused) => refused,
             Err(error) => {
                 let captures = shared.queue.waiting();
-                tracing::error!(captures, %error, "captures wait in the journal for the next start: the ledger was closed first");
+                shared.learn(&error);
+                tracing::error!(captures, %error, "captures wait in the journal for the next start");
                 shared.queue.stop();
                 return;
             }

@@ -72,6 +72,7 @@ async fn renew(shared: &Shared, used: Vec<(Arc<Slot>, HoldId)>) {
     let refused = match shared.ledger.renew(used.iter().map(|(_, hold)| hold.clone()).collect(), expires_at).await {
         Ok(refused) => refused.into_iter().collect::<HashSet<HoldId>>(),
         Err(error) => {
+            shared.learn(&error);
             tracing::warn!(leases = used.len(), %error, "leases could not be renewed; they end at their expiry");
             return;
         }

@@ -81,6 +81,17 @@ struct Shared {
     queue: Arc<CaptureQueue>,
     scarce: Scarce,
     closed: AtomicBool,
+    /// Another process is this owner now: nothing that is done here counts any more.
+    taken_over: AtomicBool,
+}
+
+impl Shared {
+    /// Learns from a refusal whether this till is over. Captures stay in its journal for whoever opens it next.
+    fn learn(&self, error: &LedgerError) {
+        if matches!(error, LedgerError::TakenOver { .. }) && !self.taken_over.swap(true, Ordering::SeqCst) {
+            tracing::error!(owner = %self.config.owner, %error, "this gateway admits nothing more: another one took over");
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -107,7 +118,8 @@ pub struct TillStats {
 }
 
 impl Till {
-    /// Opens a till on `ledger`. What a crashed predecessor of the same owner left in the journal is charged first, while
+    /// Opens a till on `ledger`, as the only one of its owner: an earlier one that is still about, in a process that was
+    /// thought dead, can neither hold nor capture any more. What a crashed predecessor of the same owner left in the journal is charged first, while
     /// its leases are open; then these are released. So an owner's name must be stable for one data folder and used by one
     /// process at a time.
     ///
@@ -124,6 +136,7 @@ impl Till {
         mut journal: Journal,
         left: Vec<Number>,
     ) -> Result<Self, OpenTillError> {
+        let ledger = ledger.take_over(&config.owner).await?;
         replay::replay(&ledger, &mut journal, left).await?;
         let released = ledger.release_owner(&config.owner).await?;
         if released > 0 {
@@ -139,6 +152,7 @@ impl Till {
             queue,
             scarce: Scarce::default(),
             closed: AtomicBool::new(false),
+            taken_over: AtomicBool::new(false),
         });
         let flusher = tokio::spawn(flush::run(Arc::clone(&shared)));
         let keeper = tokio::spawn(keeper::run(Arc::clone(&shared)));

@@ -57,9 +57,10 @@ struct Progress {
     stopped: bool,
 }
 
-/// The ledger was closed while captures waited. They are in the journal, and charged at the next start.
+/// The ledger was closed while captures waited, or another process took over. They are in the journal, and charged at the
+/// next start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger was closed first, and {left} captures wait for the next start")]
+#[error("the ledger takes no more from this till, and {left} captures wait in its journal for the next start")]
 pub struct FlushError {
     /// How many are not in the ledger.
     pub left: u64,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::error::StoreError;
 use crate::rows::{
     AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link, MemberRow,
-    NodeRow, PartRow, PastCredit, PastMove, TransferRow,
+    NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
 };
 
 /// The names of what a batch may touch.
@@ -21,6 +21,8 @@ pub struct Wanted {
     pub holds: BTreeSet<String>,
     /// Owners, of whom every open hold is wanted.
     pub owners: BTreeSet<String>,
+    /// Owners, of whom the row is wanted.
+    pub epochs: BTreeSet<String>,
     /// Requests, of which the charges are wanted, with their parts.
     pub requests: BTreeSet<String>,
     /// References of credits.
@@ -56,6 +58,8 @@ pub struct Loaded {
     pub accounts: Vec<AccountRow>,
     /// Holds; one may be there twice, where it is wanted for two reasons.
     pub holds: Vec<HoldRow>,
+    /// Owners.
+    pub owners: Vec<OwnerRow>,
     /// Charges.
     pub charges: Vec<ChargeRow>,
     /// Parts of those charges that have some, in order.
@@ -81,6 +85,8 @@ pub struct Changes {
     pub accounts: Vec<AccountRow>,
     /// New or changed holds.
     pub holds: Vec<HoldRow>,
+    /// New or changed owners.
+    pub owners: Vec<OwnerRow>,
     /// New or changed keys.
     pub keys: Vec<KeyRow>,
     /// New or changed members.
@@ -113,9 +119,10 @@ impl Changes {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, holds, keys, members, gone, transfers, entries, charges, parts, .. } = self;
+        let Self { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = self;
         let Self { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = self;
-        let state = accounts.is_empty() && holds.is_empty() && keys.is_empty() && members.is_empty() && gone.is_empty();
+        let credit = accounts.is_empty() && holds.is_empty() && owners.is_empty();
+        let state = credit && keys.is_empty() && members.is_empty() && gone.is_empty();
         let tree = nodes.is_empty() && checkpoints.is_empty();
         let told = days.is_empty() && hooks.is_empty() && unhooked.is_empty() && alerts.is_empty();
         state && tree && told && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()

@@ -30,7 +30,7 @@ pub use payments::{EventRow, PaymentRecords, PaymentRow, RefundRow, TopUpRow};
 pub use questions::{Charges, Logged, Questions, Sums, Whose, Windows};
 pub use rows::{
     AccountNow, AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link,
-    MemberRow, NodeRow, PartRow, PastCredit, PastMove, TransferRow,
+    MemberRow, NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
 };
 pub use snapshot::{LogPage, Snapshot};
 pub use statements::{Days, FirstDays, Statements};

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::error::StoreError;
 use crate::rows::{
     AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
-    PartRow, TransferRow,
+    OwnerRow, PartRow, TransferRow,
 };
 
 /// A stretch of the log: transfers, and all other rows that lie in it, whether their transfer is there or not.
@@ -46,6 +46,9 @@ pub trait Snapshot: Send {
 
     /// The next `limit` holds after `after`, in the order of their ids.
     async fn holds(&mut self, after: &str, limit: i64) -> Result<Vec<HoldRow>, StoreError>;
+
+    /// All owners, in the order of their names.
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError>;
 
     /// All accounts, in the order of their ids.
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError>;

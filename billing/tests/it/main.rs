@@ -20,5 +20,6 @@ mod payments;
 mod proofs;
 mod scarce;
 mod support;
+mod takeover;
 mod tamper;
 mod till;

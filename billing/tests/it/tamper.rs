@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use peerway_billing::ledger::{Check, VerifyReport};
 use peerway_billing::{
-    AccountId, Actor, BudgetLimits, CheckpointKey, Clock, Deposit, Dispute, DisputeEnd, KeyChange, Ledger, Reference,
-    Refund, RefundEnd, Role, Source,
+    AccountId, Actor, BudgetLimits, CheckpointKey, Clock, Deposit, Dispute, DisputeEnd, KeyChange, Ledger, OwnerId,
+    Reference, Refund, RefundEnd, Role, Source,
 };
 use sqlx::{Connection, SqliteConnection};
 
@@ -50,6 +50,9 @@ async fn full_file() -> Bench {
     bench.ledger.checkpoint(&key).await.unwrap();
     fill(&bench, 250).await; // more than one kept subtree
     bench.ledger.checkpoint(&key).await.unwrap();
+    for name in ["gateway-1", "gateway-2"] {
+        bench.ledger.take_over(&OwnerId::new(name).unwrap()).await.unwrap();
+    }
     bench.verified().await;
     bench.ledger.close().await;
     bench
@@ -109,13 +112,14 @@ async fn verify_copy(original: &Path, statement: String) -> VerifyReport {
     report
 }
 
-const TABLES: [(&str, &str); 13] = [
+const TABLES: [(&str, &str); 14] = [
     ("accounts", "id"),
     ("transfers", "seq"),
     ("entries", "transfer"),
     ("charges", "request_id"),
     ("charge_parts", "transfer"),
     ("holds", "id"),
+    ("owners", "owner"),
     ("keys", "id"),
     ("members", "subject"),
     ("usage_days", "account"),

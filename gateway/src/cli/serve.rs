@@ -185,7 +185,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>) -> anyhow::R
     }
     // Peers first: a stream that is cut now still settles its bill, which the till then makes durable.
     gateway.peers.shutdown().await;
-    gateway.till.close().await.context("the last captures could not be made durable")?;
+    gateway.till.close().await.context("the last captures wait for the next start")?;
     ledger.close().await;
     info!("gateway is down; every capture is in the ledger");
     Ok(())

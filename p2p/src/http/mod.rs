@@ -23,4 +23,3 @@ pub(crate) use server::{ConnectionService, Server};
 
 /// An error of any kind.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-

@@ -79,6 +79,11 @@ impl Names for Wanted {
             }
             Command::RaiseAlerts { alerts, .. } => self.alerts.extend(alerts.iter().map(|alert| alert.id.clone())),
             Command::StepAlert { step, .. } => drop(self.alerts.insert(step.id.clone())),
+            Command::TakeOver { owner, .. } => drop(self.epochs.insert(owner.as_str().to_owned())),
+            Command::InTenure { tenure, command } => {
+                self.epochs.insert(tenure.owner.as_str().to_owned());
+                self.add(command);
+            }
             Command::Sweep { .. } | Command::KeepNodes { .. } | Command::KeepCheckpoint { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
@@ -107,12 +112,14 @@ impl Names for Wanted {
 impl Books {
     /// The books of a batch that is decided at `now`.
     pub(super) fn of(now: i64, loaded: Loaded) -> Self {
-        let Loaded { head, accounts, holds, charges, parts, credits, moves, keys, members, hooks, alerts } = loaded;
+        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts } =
+            loaded;
         Self {
             now,
             head: head_of(head),
             accounts: by(accounts, |row| row.id.clone()),
             holds: by(holds, |row| row.id.clone()),
+            owners: by(owners, |row| row.owner.clone()),
             keys: by(keys, |row| row.id.clone()),
             members: members
                 .into_iter()

@@ -1,7 +1,7 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` names every row that a command of the batch can touch; the database reads them.
-//! 2. `accounts`, `payments`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//! 2. `accounts`, `payments`, `holds`, `owners`, `captures`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
 //! 3. `store` tells the database what changed.
 //!
@@ -15,6 +15,7 @@ mod holds;
 mod keys;
 mod load;
 mod members;
+mod owners;
 mod payments;
 mod store;
 
@@ -23,10 +24,11 @@ pub(super) use alerts::{LoggedHook, secret_hash};
 pub(super) use keys::{ChangedKey, made_key};
 pub(super) use load::by_transfer;
 pub(super) use members::LoggedMember;
+pub(super) use owners::LoggedTakeOver;
 
 use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{PastCredit, PastMove, Store};
+use peerway_billing_store::{OwnerRow, PastCredit, PastMove, Store};
 
 use audit::Note;
 use payments::MoveName;
@@ -86,6 +88,7 @@ struct Books {
     head: Head,
     accounts: HashMap<String, Tracked<AccountRow>>,
     holds: HashMap<String, Tracked<HoldRow>>,
+    owners: HashMap<String, Tracked<OwnerRow>>,
     keys: HashMap<String, Tracked<KeyRow>>,
     /// By account and subject, all members of the accounts that a command may change; `None` once removed.
     members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
@@ -151,6 +154,8 @@ impl Books {
             }
             Command::Release { hold, reply } => settle(reply, self.release(&hold)),
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
+            Command::TakeOver { owner, reply } => settle(reply, self.take_over(&owner)),
+            Command::InTenure { tenure, command } => self.decide_for(&tenure, *command),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
             Command::PutHook { hook, actor, reply } => settle(reply, self.put_hook(hook, &actor)),
             Command::RemoveHook { account, actor, reply } => settle(reply, self.remove_hook(&account, &actor)),

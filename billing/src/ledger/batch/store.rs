@@ -34,6 +34,7 @@ impl Books {
         Changes {
             accounts: dirty(self.accounts.into_values()),
             holds,
+            owners: dirty(self.owners.into_values()),
             keys: dirty(self.keys.into_values()),
             members,
             gone,

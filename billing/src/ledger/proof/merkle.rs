@@ -214,7 +214,9 @@ mod tests {
             let mut frontier = Frontier::default();
             let mut kept = std::collections::HashMap::new();
             for leaf in &leaves {
-                frontier.push(*leaf, |subtree, hash| drop(kept.insert((subtree.level, subtree.place), *hash)));
+                frontier.push(*leaf, |subtree, hash| {
+                    kept.insert((subtree.level, subtree.place), *hash);
+                });
             }
             prop_assert_eq!((frontier.size(), frontier.root()), (size, mth(&leaves)));
             let hashes: Option<Vec<Hash>> = subtrees(0..size).into_iter().map(|subtree| {

@@ -85,6 +85,15 @@ pub struct Hold {
     pub created_at: Timestamp,
 }
 
+/// The time in which one process is an owner: until another takes over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tenure {
+    /// The owner.
+    pub(crate) owner: OwnerId,
+    /// The how manyeth process it is.
+    pub(crate) epoch: i64,
+}
+
 /// A hold to take. The same id again with the same terms answers the same hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {

@@ -7,7 +7,7 @@ use peerway_billing_store::{Snapshot, StoreError};
 use super::payments::{Effect, Payments};
 use super::tree::Tree;
 use super::{Check, VerifyReport, charges};
-use crate::ledger::batch::{ChangedKey, LoggedHook, LoggedMember, made_key};
+use crate::ledger::batch::{ChangedKey, LoggedHook, LoggedMember, LoggedTakeOver, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{Posting, page};
 use crate::ledger::rows::{ChargeRow, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
@@ -30,6 +30,8 @@ pub(super) struct LoggedAccount {
 pub(super) struct Totals {
     pub(super) accounts: HashMap<String, LoggedAccount>,
     pub(super) keys: HashMap<String, KeyRow>,
+    /// The epoch of each owner, and when it began.
+    pub(super) owners: HashMap<String, (i64, i64)>,
     /// By account and subject.
     pub(super) members: BTreeMap<(String, String), MemberRow>,
     /// What charges took out of holds that were open.
@@ -149,6 +151,9 @@ impl Totals {
             "alert_hook" => serde_json::from_str(memo).map(|(account, hook): LoggedHook| match hook {
                 Some(hook) => drop(self.hooks.insert(account, (hook, *created_at))),
                 None => drop(self.hooks.remove(&account)),
+            }),
+            "take_over" => serde_json::from_str(memo).map(|(owner, epoch): LoggedTakeOver| {
+                self.owners.insert(owner, (epoch, *created_at));
             }),
             "member" => serde_json::from_str(memo).map(|member| self.put_member(member, *created_at)),
             _ => Ok(()),

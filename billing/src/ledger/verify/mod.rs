@@ -46,6 +46,8 @@ pub enum Check {
     Held,
     /// Every hold is as the ledger wrote it, and captured what its charges took.
     Holds,
+    /// Every owner was last taken over in the log as it stands, and no other.
+    Owners,
     /// Every key was made, changed, rotated and revoked in the log as it stands, and no other.
     Keys,
     /// Every member was put in the log as they stand, and no other.

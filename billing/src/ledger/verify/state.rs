@@ -21,6 +21,7 @@ pub(super) async fn compare(
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let held = holds(snapshot, totals, now, report).await?;
+    owners(snapshot, totals, report).await?;
     accounts(snapshot, totals, &held, report).await?;
     keys(snapshot, totals, report).await?;
     members(snapshot, totals, report).await
@@ -65,6 +66,19 @@ async fn holds(
         report.find(Check::Holds, format!("hold {hold}"), format!("is missing, and charges took {taken} from it"));
     }
     Ok(held)
+}
+
+async fn owners(snapshot: &mut dyn Snapshot, totals: &Totals, report: &mut VerifyReport) -> Result<(), StoreError> {
+    let mut unseen = totals.owners.clone();
+    for owner in snapshot.owners().await? {
+        if unseen.remove(&owner.owner) != Some((owner.epoch, owner.taken_at)) {
+            report.find(Check::Owners, format!("owner {}", owner.owner), "was not last taken over so in the log");
+        }
+    }
+    if let Some(owner) = unseen.keys().min() {
+        report.find(Check::Owners, format!("owner {owner}"), "is missing");
+    }
+    Ok(())
 }
 
 async fn accounts(

@@ -8,6 +8,8 @@
 //! - each is charged once, with exactly what its caller was told;
 //! - nothing else is charged, the customer's balance is the credit less the charges and never negative, and nothing is held.
 //!
+//! Some are not killed but taken for dead: they go on, and nothing that they do changes anything.
+//!
 //! `PEERWAY_KILL_POINTS` says how many deaths; without it there are a few hundred.
 
 mod disk;
@@ -50,6 +52,8 @@ struct Seen {
     lost: AtomicUsize,
     /// Captures that were in the ledger before the death.
     charged_before: AtomicUsize,
+    /// Captures of tills that were taken for dead and went on.
+    haunting: AtomicUsize,
     /// Requests that died between being admitted and captured.
     under_way: AtomicUsize,
 }
@@ -76,7 +80,7 @@ async fn wherever_it_dies_nothing_is_lost_or_doubled() {
     let report = ledger.verify().await.unwrap();
     assert!(report.is_clean(), "{:#?}", report.findings);
     println!("{points} deaths: {seen:?}");
-    for count in [&seen.replayed, &seen.lost, &seen.charged_before, &seen.under_way] {
+    for count in [&seen.replayed, &seen.lost, &seen.charged_before, &seen.under_way, &seen.haunting] {
         assert!(count.load(Ordering::SeqCst) > 0, "{seen:?}");
     }
 }
@@ -110,6 +114,13 @@ async fn die_once(ledger: &Ledger, point: u64, seen: &Seen) {
 
     let till = open(ledger, point, &life.disk).await;
     life.live(&till).await;
+    if fault.is_none() && life.random.random() {
+        till.durable().await;
+        let charged = life.judge(ledger, seen).await;
+        life.haunt(&till, seen).await;
+        assert_eq!(charges(ledger, &life.account).await, charged, "point {point}: a till that was taken over charges");
+        return;
+    }
     life.disk.kill();
     drop(till);
     seen.under_way.fetch_add(life.under_way.len(), Ordering::SeqCst);
@@ -122,7 +133,10 @@ impl Life {
         for action in 0..self.random.random_range(1..=ACTIONS) {
             let waited = match self.random.random_range(0..10) {
                 0..4 => self.admit(till, action).await,
-                4..7 => self.capture(),
+                4..7 => {
+                    self.capture();
+                    Some(())
+                }
                 7 => {
                     drop(self.any_under_way());
                     Some(())
@@ -154,8 +168,12 @@ impl Life {
     }
 
     /// Also for more than was admitted.
-    fn capture(&mut self) -> Option<()> {
-        let Some(admitted) = self.any_under_way() else { return Some(()) };
+    fn capture(&mut self) {
+        let _none_under_way = self.capture_one();
+    }
+
+    fn capture_one(&mut self) -> Option<()> {
+        let admitted = self.any_under_way()?;
         let name = admitted.request().to_string();
         let paid = admitted.capture(charge(self.random.random_range(0..250)));
         assert!(self.told.insert(name, paid.total.as_i64()).is_none());
@@ -181,10 +199,26 @@ impl Life {
         Some(())
     }
 
-    async fn judge(mut self, ledger: &Ledger, seen: &Seen) {
+    /// What a process does that does not know that it was taken for dead.
+    async fn haunt(&mut self, till: &Till, seen: &Seen) {
+        while self.capture_one().is_some() {
+            seen.haunting.fetch_add(1, Ordering::SeqCst);
+        }
+        till.maintain().await;
+        till.durable().await;
+        let refused = till.flush().await.is_err();
+        let request = RequestId::new(format!("<{}-haunting>", self.point)).unwrap();
+        let asked = till.admit(request, &self.account, Amount::exactly(Nanos::new(CREDIT))).await;
+        assert!(matches!(asked, Err(AdmitError::TakenOver)), "point {}: {asked:?}", self.point);
+        assert!(refused || till.stats().queued_captures == 0, "point {}", self.point);
+    }
+
+    /// Has a successor open what is left, and checks the books; answers what is charged.
+    async fn judge(&mut self, ledger: &Ledger, seen: &Seen) -> BTreeMap<String, i64> {
         let point = self.point;
         let before = charges(ledger, &self.account).await;
-        self.promised.extend(self.told.keys().filter(|name| self.disk.has_flushed(name)).cloned());
+        let flushed: Vec<String> = self.told.keys().filter(|name| self.disk.has_flushed(name)).cloned().collect();
+        self.promised.extend(flushed);
         let survived = self.disk.after_the_crash();
         let successor = open(ledger, point, &survived).await;
         let after = charges(ledger, &self.account).await;
@@ -205,6 +239,7 @@ impl Life {
         seen.charged_before.fetch_add(before.len(), Ordering::SeqCst);
         seen.replayed.fetch_add(after.len() - before.len(), Ordering::SeqCst);
         seen.lost.fetch_add(self.told.len() - after.len(), Ordering::SeqCst);
+        after
     }
 }
 

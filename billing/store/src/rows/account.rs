@@ -30,6 +30,17 @@ pub struct AccountNow {
     pub expired: i64,
 }
 
+/// Who takes holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRow {
+    /// Its name, which lasts longer than a process.
+    pub owner: String,
+    /// How many processes have taken it over; only the last one's word counts.
+    pub epoch: i64,
+    /// When the last one did.
+    pub taken_at: i64,
+}
+
 /// Credit that is set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRow {

@@ -11,7 +11,7 @@ mod statement;
 mod tree;
 
 pub use access::{KeyRow, MemberRow};
-pub use account::{AccountNow, AccountRow, HoldRow};
+pub use account::{AccountNow, AccountRow, HoldRow, OwnerRow};
 pub use charge::{ChargeRow, PartRow};
 pub use log::{EntryRow, Link, PastCredit, PastMove, TransferRow};
 pub use statement::{AlertRow, DayRow, HookRow};
