@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use miniserde::Deserialize;
+use rustls::crypto::CryptoProvider;
 use stripe::{Client, ClientBuilder, StripeRequest};
 use stripe_client_core::CustomizableStripeRequest;
 
@@ -32,6 +33,15 @@ impl fmt::Debug for StripeConfig {
     }
 }
 
+/// rustls asks the process which cryptography it uses as soon as two are compiled in, and panics where nobody has said. Who has said
+/// already is left alone.
+fn choose_cryptography() {
+    if CryptoProvider::get_default().is_none() {
+        // Fails only where another thread has chosen meanwhile, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+}
+
 /// Calls to Stripe. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StripeClient {
@@ -44,6 +54,7 @@ impl StripeClient {
     /// # Errors
     /// The key cannot stand in a header, or the base is no URL.
     pub fn new(config: StripeConfig) -> Result<Self, CallError> {
+        choose_cryptography();
         let mut builder = ClientBuilder::new(config.secret_key).timeout(config.timeout);
         if let Some(base) = config.base {
             let base = if base.ends_with('/') { base } else { format!("{base}/") };
