@@ -1,6 +1,6 @@
-//! How fast the ledger and the till are, on this machine's disk. Bounded time; prints a table.
+//! How fast the ledger is, on this machine's disk. Bounded time; prints a table.
 //!
-//! `cargo bench -p peerway-billing`
+//! `cargo bench -p peerway-billing --bench ledger`
 
 // Figures for people to read, and a program that may stop where it cannot go on.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use peerway_billing::{
     AccountId, Actor, Amount, Capture, Charge, ChargeTerms, Credit, FeeBps, HoldId, Ledger, Nanos, NewHold, OperatorId,
-    Outcome, OwnerId, PerMillion, Price, Reference, RequestId, Till, TillConfig, TokenCount,
+    Outcome, OwnerId, PerMillion, Price, Reference, RequestId, TokenCount,
 };
 use tokio::task::JoinSet;
 
@@ -33,9 +33,6 @@ async fn main() {
     let grouped = pairs(&folder.path().join("many.db"), 64).await;
     grouped.print("hold + capture, 64 callers, group commit");
     println!("{:<44} {:>9.1}×", "group commit against the yardstick", grouped.rate() / naive.rate());
-    till(&folder.path().join("till.db"), 1).await.print("till: admit + capture, 1 caller, flushed");
-    till(&folder.path().join("till64.db"), 64).await.print("till: admit + capture, 64 callers, flushed");
-    admissions(&folder.path().join("admit.db")).await.print("till: admit alone, in memory");
 }
 
 /// Latencies of everything that one measurement did, and how long all of it took.
@@ -121,57 +118,11 @@ async fn pair(ledger: &Ledger, account: &AccountId) {
         id: id.clone(),
         account: account.clone(),
         amount: Amount::exactly(Nanos::new(200)),
+        ahead: Nanos::ZERO,
         expires_at: ledger.clock().now().after(Duration::from_secs(60)),
         owner: OwnerId::new("benchmark").unwrap(),
     };
     ledger.hold(hold).await.unwrap();
     let request = RequestId::new(id.as_str()).unwrap();
     ledger.capture(Capture { hold: id, request, charge: charge(), at_most: None, close: true }).await.unwrap();
-}
-
-/// As `pairs`, through one till; the time of the last flush counts.
-async fn till(file: &Path, callers: usize) -> Measured {
-    let ledger = Ledger::open(file).await.unwrap();
-    let account = customer(&ledger).await;
-    let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
-    let begin = Instant::now();
-    let mut running = JoinSet::new();
-    for _ in 0..callers {
-        let (till, account) = (till.clone(), account.clone());
-        running.spawn(async move {
-            let mut each = Vec::new();
-            while begin.elapsed() < RUN {
-                let since = Instant::now();
-                let request = RequestId::new(HoldId::random().as_str()).unwrap();
-                let admitted = till.admit(request, &account, Amount::exactly(Nanos::new(200))).await.unwrap();
-                admitted.capture(charge());
-                each.push(since.elapsed());
-                tokio::task::yield_now().await;
-            }
-            each
-        });
-    }
-    let each = running.join_all().await.concat();
-    till.flush().await.unwrap();
-    let whole = begin.elapsed();
-    till.close().await.unwrap();
-    assert!(ledger.verify().await.unwrap().is_clean());
-    Measured { each, whole }
-}
-
-/// The fast path by itself: admitted and given back.
-async fn admissions(file: &Path) -> Measured {
-    let ledger = Ledger::open(file).await.unwrap();
-    let account = customer(&ledger).await;
-    let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("benchmark").unwrap())).await.unwrap();
-    let amount = Amount::exactly(Nanos::new(200));
-    let begin = Instant::now();
-    let mut each = Vec::with_capacity(1_000_000);
-    for index in 0..1_000_000_u32 {
-        let request = RequestId::new(format!("r{index}")).unwrap();
-        let since = Instant::now();
-        drop(till.admit(request, &account, amount).await.unwrap());
-        each.push(since.elapsed());
-    }
-    Measured { each, whole: begin.elapsed() }
 }

@@ -53,8 +53,8 @@ async fn main() {
 fn serve(folder: &Path) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/postgres/testing/server.sh");
     let mut command = Command::new("setsid");
-    command.arg(script).arg(folder).arg(std::process::id().to_string()).arg("on");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    command.arg("--fork").arg(script).arg(folder).arg(std::process::id().to_string()).arg("on");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     let since = Instant::now();
     while !folder.join("ready").exists() {
         assert!(since.elapsed() < Duration::from_secs(60), "PostgreSQL has not started: see {}/log", folder.display());
@@ -100,6 +100,7 @@ async fn hold(ledger: &Ledger, account: &AccountId) -> HoldId {
     let hold = NewHold {
         id: HoldId::random(),
         account: account.clone(),
+        ahead: Nanos::ZERO,
         amount: Amount::exactly(Nanos::from_usd_str("1000").unwrap()),
         expires_at: ledger.clock().now().after(Duration::from_secs(600)),
         owner: OwnerId::new("benchmark").unwrap(),

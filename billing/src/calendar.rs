@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime};
 use crate::clock::Timestamp;
 use crate::words::words;
 
-const DAY_MILLIS: i64 = 86_400_000;
+pub(crate) const DAY_MILLIS: i64 = 86_400_000;
 
 /// A stretch of time over which spending is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Window {
     /// When the window began that `now` lies in; the beginning of time for [`Window::Lifetime`].
     #[must_use]
     pub fn start(self, now: Timestamp) -> Timestamp {
-        let day = now.as_millis().div_euclid(DAY_MILLIS);
+        let day = day(now);
         match self {
             Self::Day => midnight(day),
             Self::Week => midnight(monday(day)),
@@ -45,7 +45,7 @@ impl Window {
     /// When the window ends that `now` lies in, and the next begins; `None` for [`Window::Lifetime`].
     #[must_use]
     pub fn end(self, now: Timestamp) -> Option<Timestamp> {
-        let day = now.as_millis().div_euclid(DAY_MILLIS);
+        let day = day(now);
         match self {
             Self::Day => Some(midnight(day.saturating_add(1))),
             Self::Week => Some(midnight(monday(day).saturating_add(7))),
@@ -55,7 +55,12 @@ impl Window {
     }
 }
 
-fn midnight(day: i64) -> Timestamp {
+/// How many days after 1970-01-01 UTC a moment lies.
+pub(crate) fn day(now: Timestamp) -> i64 {
+    now.as_millis().div_euclid(DAY_MILLIS)
+}
+
+pub(crate) fn midnight(day: i64) -> Timestamp {
     Timestamp::from_millis(day.saturating_mul(DAY_MILLIS))
 }
 

@@ -3,7 +3,7 @@
 use peerway_billing_store::StoreError;
 
 use crate::access::PolicyError;
-use crate::id::{AccountId, HoldId, KeyId};
+use crate::id::{AccountId, HoldId, KeyId, OwnerId};
 use crate::key::KeyState;
 use crate::ledger::HoldState;
 use crate::money::{Nanos, Overflow};
@@ -51,6 +51,16 @@ pub enum LedgerError {
         hold: HoldId,
         /// How it ended.
         state: HoldState,
+    },
+    /// Another process has taken over the owner in whose name this was asked.
+    #[error("{owner} was taken over by another process: this is number {epoch}, and the latest is {latest}")]
+    TakenOver {
+        /// The owner.
+        owner: OwnerId,
+        /// Which of its processes asked.
+        epoch: i64,
+        /// Which is the latest.
+        latest: i64,
     },
     /// The key does not work any more, and what was asked needs one that does.
     #[error("key {key} is {state}")]

@@ -122,18 +122,6 @@ id! {
 }
 
 impl AccountId {
-    /// The platform's earnings.
-    #[must_use]
-    pub fn platform_fees() -> Self {
-        Self("platform:fees".to_owned())
-    }
-
-    /// Where granted credit comes from: the only account that may be negative.
-    #[must_use]
-    pub fn platform_grants() -> Self {
-        Self("platform:grants".to_owned())
-    }
-
     /// The account of an operator, which need not exist yet.
     #[must_use]
     pub fn of_operator(operator: &OperatorId) -> Self {

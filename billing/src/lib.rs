@@ -16,6 +16,7 @@ mod id;
 mod key;
 pub mod ledger;
 mod money;
+pub mod payments;
 mod text;
 pub mod till;
 mod words;
@@ -28,13 +29,17 @@ pub use error::LedgerError;
 pub use id::{AccountId, HoldId, IdError, KeyId, OperatorId, OwnerId, Reference, RequestId, SubjectId, TokenId};
 pub use key::{KeyChange, KeyHash, KeyRecord, KeySecret, KeyState, KeyTerms, NewKey};
 pub use ledger::{
-    Account, AccountKind, Action, Amount, AuditEntry, Balance, Capture, Captured, Charge, ChargeTerms, Credit,
-    Credited, Database, DatabaseError, Extend, Granted, Head, Hold, HoldState, KeyUsage, Ledger, LedgerOptions,
-    NewHold, Outcome, Part, Receipt, ReceiptPart, Totals, VerifyReport,
+    ALERT_LEVELS, Account, AccountKind, Action, Alert, AlertHook, AlertScope, AlertState, Amount, AuditEntry, Balance,
+    Capture, Captured, Charge, ChargeTerms, Checkpoint, CheckpointError, CheckpointKey, Credit, Credited, Database,
+    DatabaseError, DayQuestion, DayUsage, Deposit, Dispute, DisputeEnd, DueAlert, Extend, Forecast, Granted, Head,
+    Hold, HoldState, KeyUsage, Ledger, LedgerOptions, Moved, NewHold, Outcome, Part, Proof, ProofError, Proven,
+    Receipt, ReceiptPart, Refund, RefundEnd, Source, Totals, VerifyReport,
 };
 pub use money::{
     AmountParseError, FeeBps, FeeTooHigh, Nanos, Overflow, PerMillion, Price, Split, TokenCount, affordable_completion,
     charge, charge_parts,
 };
 pub use peerway_billing_store::OpenError;
-pub use till::{AdmitError, Admitted, CloseError, FlushError, Till, TillConfig, TillStats};
+pub use till::{
+    AdmitError, Admitted, CloseError, FlushError, JournalError, OpenTillError, Till, TillConfig, TillStats,
+};

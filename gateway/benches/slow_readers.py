@@ -52,7 +52,8 @@ async def measure(world: World, streams: int) -> None:
         if number % 64 == 63:
             await asyncio.sleep(0.25)
     await asyncio.sleep(9)
-    print(f"with {len(statuses)} slow readers: {resident_mib(gateway):.0f} MiB")
+    resident = resident_mib(gateway)
+    print(f"with {len(statuses)} slow readers: {resident:.0f} MiB, which is {resident * 1.048576:.0f} MB (must be < 200)")
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)

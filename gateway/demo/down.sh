@@ -8,6 +8,6 @@ set -euo pipefail
     exit 0
 }
 lock_state
-stopped=$(stop node1 node2 && stop gateway)
+stopped=$(stop node1 node2 && stop gateway && stop stripe)
 rm -f "$state/env"
 echo "${stopped:-nothing runs}"

@@ -27,6 +27,9 @@ if pid_of gateway >/dev/null; then
     printf '\n'
     peerway node list
 fi
+if pid_of stripe >/dev/null; then
+    printf '\npayments  fake: nothing is paid (http://127.0.0.1:%s)\n' "$(cat "$state/stripe-port")"
+fi
 printf '\n'
 peerway model list
 printf '\n'

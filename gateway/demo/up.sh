@@ -13,6 +13,8 @@ model=smollm2-135m-instruct
 # USD per million tokens, input and output: the first node is the cheaper one.
 prices1=(0.05 0.10)
 prices2=(0.10 0.20)
+fake_stripe=$(realpath -- "$(dirname -- "$0")/../../billing/stripe/fake")
+[ -n "${STRIPE_SECRET_KEY:-}" ] && stripe=real || stripe=fake
 
 # Binaries are copied, so that a build under way never changes what a running process is made of.
 adopt() { # BINARY SERVICE...
@@ -71,16 +73,38 @@ peerway() {
     "$state/bin/peerway" --data-dir "$state/gateway" "$@"
 }
 
+# Without a key of Stripe's, payments go to a fake that takes no money, and says so on each of its pages.
+start_stripe() {
+    local http port
+    read -r http _ <"$state/ports"
+    [ "$stripe" = fake ] || return 0
+    if ! pid_of stripe >/dev/null; then
+        # The gateway may know it by the port of last time.
+        read -r port 2>/dev/null <"$state/stripe-port" || port=12111
+        port=$(free_port "$port")
+        echo "$port" >"$state/stripe-port"
+        launch stripe python3 "$fake_stripe" --port "$port" --state-file "$state/stripe.json" \
+            --webhook-url "http://127.0.0.1:$http/v1/webhooks/stripe" --webhook-secret whsec_of_the_demo
+    fi
+    export STRIPE_SECRET_KEY=sk_test_of_the_demo STRIPE_WEBHOOK_SECRETS=whsec_of_the_demo
+    STRIPE_API_BASE=http://127.0.0.1:$(cat "$state/stripe-port")
+    export STRIPE_API_BASE
+}
+
 start_gateway() {
-    pid_of gateway >/dev/null && return
+    if pid_of gateway >/dev/null; then
+        start_stripe
+        return
+    fi
     local http p2p
     # The ports of last time, where they are free: callers keep their base URL.
     read -r http p2p 2>/dev/null <"$state/ports" || { http=8080 p2p=4100; }
     http=$(free_port "${PEERWAY_PORT:-$http}")
     p2p=$(free_port "${PEERWAY_P2P_PORT:-$p2p}")
-    # Nodes that run were told the old address.
-    [ ! -f "$state/ports" ] || [ "$(cat "$state/ports")" = "$http $p2p" ] || stop node1 node2
+    # Nodes and a Stripe that run were told the old address.
+    [ ! -f "$state/ports" ] || [ "$(cat "$state/ports")" = "$http $p2p" ] || stop node1 node2 stripe
     echo "$http $p2p" >"$state/ports"
+    start_stripe
     launch gateway "$state/bin/peerway" --data-dir "$state/gateway" serve --listen "127.0.0.1:$http" \
         --p2p-listen "/ip4/127.0.0.1/tcp/$p2p" --p2p-listen "/ip4/127.0.0.1/udp/$p2p/quic-v1" --mdns false
 }
@@ -163,6 +187,7 @@ Peerway is up: a gateway and two nodes, and the model has answered.
   base URL  $base_url
   key       $key
   model     $model
+  payments  $([ "$stripe" = fake ] && echo "fake: no STRIPE_SECRET_KEY is set, so nothing is paid ($STRIPE_API_BASE)" || echo "by Stripe")
 
 Try it:
 

@@ -11,12 +11,14 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use peerway_billing::{Database, FeeBps, Limits, Nanos, parse_network};
+use peerway_p2p::parse_multiaddr;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::access::{AccessSettings, IdentityProviderConfig};
 use crate::admission::AdmissionMode;
 use crate::cli::LEDGER_FILE;
+use crate::payments::StripeSettings;
 
 /// Everything `peerway serve` can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +64,9 @@ pub struct ServeConfig {
     /// Whether the gateway fetches pictures that callers name by `https:` URL, from public addresses only. Otherwise they
     /// send them as `data:` URLs.
     pub fetch_pictures: bool,
+    /// Whether accounts may be told of their budgets at any address, also by `http:`. Otherwise at public ones, by
+    /// `https:`.
+    pub alerts_anywhere: bool,
     /// Seconds in which a request's body must have arrived.
     pub body_timeout_s: u64,
     /// Seconds that a node may take before the first token.
@@ -72,6 +77,10 @@ pub struct ServeConfig {
     pub keep_alive_s: u64,
     /// Seconds that running answers have to finish when the gateway stops.
     pub drain_timeout_s: u64,
+    /// Seconds after which the ledger is signed again, if there is something new in it.
+    pub checkpoint_every_s: u64,
+    /// New transfers after which it is signed without waiting for that.
+    pub checkpoint_transfers: u64,
     /// Proxies in front of this gateway. Where a connection comes from one, the caller's address is what it says in
     /// `x-forwarded-for`; otherwise nobody reads that header.
     #[serde(deserialize_with = "networks")]
@@ -92,6 +101,8 @@ pub struct ServeConfig {
     pub cors_origins: Vec<String>,
     /// `text` or `json`.
     pub log_format: LogFormat,
+    /// Payments by card; see [`StripeSettings`].
+    pub stripe: StripeSettings,
 }
 
 /// How log lines are written.
@@ -125,11 +136,14 @@ impl Default for ServeConfig {
             default_max_tokens: 4096,
             lease_slice_usd: "0.25".to_owned(),
             fetch_pictures: false,
+            alerts_anywhere: false,
             body_timeout_s: 30,
             first_token_timeout_s: 120,
             next_token_timeout_s: 30,
             keep_alive_s: 10,
             drain_timeout_s: 30,
+            checkpoint_every_s: 60,
+            checkpoint_transfers: 10_000,
             trusted_proxies: Vec::new(),
             identity_providers: Vec::new(),
             default_requests_per_minute: None,
@@ -137,6 +151,7 @@ impl Default for ServeConfig {
             default_concurrent: None,
             cors_origins: vec!["*".to_owned()],
             log_format: LogFormat::Text,
+            stripe: StripeSettings::default(),
         }
     }
 }
@@ -180,7 +195,10 @@ impl ServeConfig {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        let figment = figment.merge(Env::prefixed("PEERWAY_SERVE_")).merge(Serialized::defaults(flags));
+        let figment = figment
+            .merge(StripeSettings::variables())
+            .merge(Env::prefixed("PEERWAY_SERVE_"))
+            .merge(Serialized::defaults(flags));
         // The first error says it; figment would list every source.
         let config: Self = figment.extract().map_err(|error| {
             let first = error.into_iter().next();
@@ -194,6 +212,8 @@ impl ServeConfig {
         self.fee()?;
         self.lease_slice()?;
         self.check_access()?;
+        self.stripe.rules().map_err(ConfigError)?;
+        self.check_addresses()?;
         let at_least_one = [
             ("max_in_flight", self.max_in_flight as u64),
             ("max_connections", self.max_connections as u64),
@@ -212,6 +232,22 @@ impl ServeConfig {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether every multiaddr is one. What it must end in is the peers' to say.
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let lists = [
+            ("p2p_listen", &self.p2p_listen),
+            ("peer_gateway", &self.peer_gateway),
+            ("bootstrap", &self.bootstrap),
+            ("announce", &self.announce),
+        ];
+        for (field, addresses) in lists {
+            for (place, address) in addresses.iter().enumerate() {
+                parse_multiaddr(address).map_err(|error| ConfigError(format!("{field}[{place}]: {error}")))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_access(&self) -> Result<(), ConfigError> {
@@ -343,6 +379,10 @@ mod tests {
             ("lease_slice_usd = \"-1\"", "lease_slice_usd"),
             ("lease_slice_usd = \"0\"", "lease_slice_usd"),
             ("p2p_listen = []", "p2p_listen"),
+            ("p2p_listen = [\"/ip4/127.0.0.1/tcp/1\", \"/ip4/nowhere\"]", "p2p_listen[1]: `/ip4/nowhere`"),
+            ("peer_gateway = [\"gateway.example.com\"]", "peer_gateway[0]"),
+            ("bootstrap = [\"\"]", "bootstrap[0]"),
+            ("announce = [\"/tcp\"]", "announce[0]"),
             ("admission = \"closed\"", "admission"),
             ("next_token_timeout_s = 0", "next_token_timeout_s"),
             ("trusted_proxies = [\"home\"]", "trusted_proxies"),

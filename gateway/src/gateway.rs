@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use peerway_billing::payments::Payments;
 use peerway_billing::{Budgets, FeeBps, Ledger, Till};
 use peerway_p2p::GatewayPeer;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Authenticator;
+use crate::alerts::Alerts;
 use crate::catalog::Catalog;
 use crate::config::ServeConfig;
 use crate::dispatch::RetryBudget;
@@ -17,6 +19,7 @@ use crate::media::Fetcher;
 use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::route::Learnt;
+use crate::signer::Signer;
 use crate::work::Work;
 
 /// The parts that requests share.
@@ -32,8 +35,14 @@ pub struct Gateway {
     pub catalog: Arc<Catalog>,
     /// The ledger, for questions and for changes of keys and members.
     pub ledger: Ledger,
+    /// Tells accounts of their budgets.
+    pub alerts: Arc<Alerts>,
+    /// Signs the ledger.
+    pub signer: Arc<Signer>,
     /// Credit.
     pub till: Till,
+    /// Payments by card; `None` where the operator has set none up.
+    pub payments: Option<Payments>,
     /// What keys and minted tokens may spend.
     pub budgets: Budgets,
     /// How fast callers may ask.

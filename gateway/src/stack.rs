@@ -72,7 +72,10 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/auth/tokens", post(api::tokens::create))
         .route("/v1/credits", get(api::account::credits))
         .route("/v1/key", get(api::account::key))
-        .route("/v1/generation", get(api::account::generation));
+        .route("/v1/generation", get(api::account::generation))
+        .route("/v1/usage", get(api::usage::list))
+        .route("/v1/ledger/checkpoint", get(api::ledger::checkpoint))
+        .route("/v1/ledger/proof", get(api::ledger::proof));
     // Each of these asks for a scope of its own, and says which.
     let admin = Router::new()
         .route("/v1/admin/keys", get(api::admin::keys::list).post(api::admin::keys::create))
@@ -86,15 +89,28 @@ fn routes(gateway: &Arc<Gateway>) -> Router {
             "/v1/admin/members/{subject}",
             get(api::admin::members::show).put(api::admin::members::put).delete(api::admin::members::remove),
         )
-        .route("/v1/admin/audit", get(api::admin::audit::list));
+        .route("/v1/admin/audit", get(api::admin::audit::list))
+        .route(
+            "/v1/admin/alerts",
+            get(api::admin::alerts::show).put(api::admin::alerts::put).delete(api::admin::alerts::remove),
+        );
+    let billing = Router::new()
+        .route("/v1/billing/checkout", post(api::billing::checkout))
+        .route("/v1/billing/portal", post(api::billing::portal))
+        .route("/v1/billing/topup", get(api::billing::top_up).put(api::billing::set_top_up))
+        .route("/v1/billing/payments", get(api::billing::list_payments))
+        .route("/v1/billing/refunds", get(api::billing::list_refunds).post(api::billing::refund));
     let known = answers
         .merge(read)
+        .merge(billing)
         .merge(admin)
         // Who asks, before anything of the body is read.
         .route_layer(from_fn_with_state(Arc::clone(gateway), require_key))
         // Outside all that can refuse on a path: its callers read errors in the words of its API alone.
         .route_layer(from_fn(api::messages::refuse_in_own_words));
     let open = Router::new()
+        // Signed by who sends it, over the bytes as they come.
+        .route("/v1/webhooks/stripe", post(api::webhooks::stripe))
         .route("/health", get(api::probes::health))
         .route("/ready", get(api::probes::ready))
         .route("/metrics", get(api::probes::metrics))

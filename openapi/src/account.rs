@@ -13,13 +13,17 @@ pub struct Data<T> {
     pub data: T,
 }
 
-/// What came onto an account and what was spent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+/// What came onto an account, what was spent, and how long the rest will last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Credits {
-    /// All credit ever given.
+    /// All credit ever given and bought, less what was refunded or is disputed.
     pub total_credits: f64,
     /// All charges ever paid.
     pub total_usage: f64,
+    /// Spent a day, over the last seven whole days and today; null while that says nothing.
+    pub spend_rate: Option<f64>,
+    /// When the credit will be used up at that rate, as RFC 3339; null while nobody can say.
+    pub runs_out_at: Option<String>,
 }
 
 /// What the key that asks may do, and has done.
@@ -67,6 +71,14 @@ pub struct Generation {
     pub usage: f64,
     /// What the node got of it.
     pub upstream_inference_cost: f64,
+    /// What the gateway kept of it.
+    pub fee: f64,
+    /// What the tokens cost beyond that, and nobody paid: the credit that was set aside did not reach.
+    pub shortfall: f64,
+    /// The key that was shown; null for a token of an identity provider.
+    pub key: Option<String>,
+    /// Its place in the ledger, whose proof `/v1/ledger/proof` gives.
+    pub ledger_seq: i64,
     /// When it was charged, as RFC 3339.
     pub created_at: String,
     /// The model.
@@ -80,6 +92,8 @@ pub struct Generation {
     pub finish_reason: Option<String>,
     /// Prompt tokens billed.
     pub tokens_prompt: u64,
+    /// Of those, tokens that the node had cached and billed as such.
+    pub tokens_cached: u64,
     /// Generated tokens billed.
     pub tokens_completion: u64,
     /// Prompt tokens as the node claimed them.

@@ -163,7 +163,7 @@ pub struct KeySpent {
 /// A key that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deleted {
-    /// What it was: `key` or `member`.
+    /// What it was: `key`, `member` or `alert_hook`.
     pub object: String,
     /// Its name.
     pub id: String,
@@ -239,6 +239,34 @@ impl<T> Page<T> {
     pub fn of(data: Vec<T>, last_id: Option<String>, has_more: bool) -> Self {
         Self { object: "list".to_owned(), data, last_id, has_more }
     }
+}
+
+/// Where an account is told that a budget is being used up, at 50, 75, 90 and 100 % of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertHookRequest {
+    /// A public `https:` URL that is posted to.
+    pub url: String,
+    /// Amounts of the whole account that are watched beside the budgets of its keys; they stop nobody.
+    #[serde(default)]
+    pub budgets: Option<BudgetsRequest>,
+}
+
+/// Where an account is told of its budgets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AlertHook {
+    /// Always `alert_hook`.
+    pub object: String,
+    /// Where alerts are posted to.
+    pub url: String,
+    /// Amounts of the whole account that are watched.
+    pub budgets: KeyBudgets,
+    /// Seconds since 1970 at which it was set.
+    pub created_at: i64,
+    /// What signs alerts in the header `x-peerway-signature`: `t=SECONDS,v1=` and the HMAC-SHA256 of `SECONDS.BODY` in
+    /// hexadecimal. Shown once, when the hook is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// What a minted token shall be able to do.

@@ -62,6 +62,14 @@ pub enum ErrorKind {
     IdentityUnavailable,
     /// The ledger cannot be reached.
     LedgerUnavailable,
+    /// This gateway takes no payments by card.
+    PaymentsOff,
+    /// It is not in a state in which that could be done, or the name was used for something else.
+    PaymentConflict,
+    /// The account has paid as much as it may for now.
+    PaymentLimit,
+    /// The payment provider does not answer, or will not take the gateway's key.
+    PaymentsUnavailable,
     /// The gateway is stopping.
     ShuttingDown,
     /// A fault of ours.
@@ -78,15 +86,20 @@ impl ErrorKind {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::InvalidKey => StatusCode::UNAUTHORIZED,
             Self::InsufficientCredit | Self::BudgetExhausted => StatusCode::PAYMENT_REQUIRED,
-            Self::AccountFrozen | Self::NotAllowed | Self::ModelNotAllowed => StatusCode::FORBIDDEN,
+            Self::AccountFrozen | Self::NotAllowed | Self::ModelNotAllowed | Self::PaymentLimit => {
+                StatusCode::FORBIDDEN
+            }
             Self::UnknownPath | Self::ModelNotFound | Self::NotFound => StatusCode::NOT_FOUND,
             Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PaymentsOff => StatusCode::NOT_IMPLEMENTED,
+            Self::PaymentConflict => StatusCode::CONFLICT,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Overloaded
             | Self::NoHealthyNode
             | Self::IdentityUnavailable
             | Self::LedgerUnavailable
+            | Self::PaymentsUnavailable
             | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::NodeFailed | Self::StreamBroken => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -98,7 +111,7 @@ impl ErrorKind {
         match self {
             Self::InvalidKey => "authentication_error",
             Self::InsufficientCredit | Self::BudgetExhausted => "insufficient_quota",
-            Self::AccountFrozen | Self::NotAllowed | Self::ModelNotAllowed => "permission_error",
+            Self::AccountFrozen | Self::NotAllowed | Self::ModelNotAllowed | Self::PaymentLimit => "permission_error",
             Self::RateLimited => "rate_limit_error",
             kind if kind.status().is_server_error() => "server_error",
             _ => "invalid_request_error",
@@ -131,6 +144,10 @@ impl ErrorKind {
             Self::StreamBroken => "stream_broken",
             Self::IdentityUnavailable => "identity_unavailable",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::PaymentsOff => "payments_off",
+            Self::PaymentConflict => "payment_conflict",
+            Self::PaymentLimit => "payment_limit",
+            Self::PaymentsUnavailable => "payments_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::Internal => "internal_error",
         })
@@ -144,6 +161,7 @@ impl ErrorKind {
             | Self::ShuttingDown
             | Self::RateLimited
             | Self::IdentityUnavailable
+            | Self::PaymentsUnavailable
             | Self::LedgerUnavailable => Some(Duration::from_secs(1)),
             _ => None,
         }

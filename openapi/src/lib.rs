@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod billing;
 pub mod chat;
 pub mod completions;
 pub mod dialect;
@@ -26,6 +27,7 @@ pub mod responses;
 pub mod routing;
 mod schema;
 pub mod sse;
+pub mod statement;
 pub mod usage;
 
 pub use dialect::Dialect;

@@ -9,7 +9,9 @@
 //! | `batch` | the one transaction that writes, in all gateways |
 //! | `load`, `save` | what a batch reads, and what it writes |
 //! | `questions` | what is asked beside the writer |
+//! | `statements`, `tree` | the same of what was spent by day, and of the Merkle tree |
 //! | `snapshot` | everything at one moment |
+//! | `payments` | what is kept of payments beside the log |
 //! | `schema` | whether the tables are as they were made |
 //! | `error` | what PostgreSQL's failures mean |
 
@@ -17,17 +19,20 @@ mod batch;
 mod error;
 mod load;
 mod open;
+mod payments;
 mod questions;
 mod save;
 mod schema;
 mod snapshot;
+mod statements;
 mod tables;
+mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use peerway_billing_store::{Loaded, OpenError, Snapshot, Store, StoreError, Transaction, Wanted};
+use peerway_billing_store::{Loaded, OpenError, PaymentRecords, Snapshot, Store, StoreError, Transaction, Wanted};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Mutex;
@@ -38,7 +43,10 @@ pub use crate::open::Address;
 /// Connections for questions; they never write.
 const READERS: u32 = 4;
 
-/// How long a question waits for one of them, and closing waits for the last question.
+/// Connections for what is kept of payments.
+const RECORDERS: u32 = 2;
+
+/// How long one of them is waited for, and closing waits for the last question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A ledger's database, open.
@@ -48,6 +56,8 @@ pub struct PostgresStore {
     /// The connection that writes. `None` while a batch has it, or after one failed: the next connects anew.
     writer: Arc<Mutex<Option<PgConnection>>>,
     readers: PgPool,
+    /// Connections that write what is kept of payments: it is not in the log, so it waits for no batch.
+    records: PgPool,
 }
 
 impl PostgresStore {
@@ -59,12 +69,10 @@ impl PostgresStore {
     pub async fn open(address: &Address, busy: Duration) -> Result<Self, OpenError> {
         let (place, connect) = (address.place().to_owned(), address.writes(busy));
         let connection = open::open(&place, &connect).await?;
-        let readers = PgPoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(0)
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(address.reads());
-        Ok(Self { place, connect, writer: Arc::new(Mutex::new(Some(connection))), readers })
+        let pool = |connections| PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let readers = pool(READERS).connect_lazy_with(address.reads());
+        let records = pool(RECORDERS).connect_lazy_with(connect.clone());
+        Ok(Self { place, connect, writer: Arc::new(Mutex::new(Some(connection))), readers, records })
     }
 }
 
@@ -88,6 +96,10 @@ impl Store for PostgresStore {
         Ok(Box::new(snapshot::Moment::of(at)))
     }
 
+    fn payments(self: Arc<Self>) -> Option<Arc<dyn PaymentRecords>> {
+        Some(self)
+    }
+
     fn place(&self) -> &str {
         &self.place
     }
@@ -97,6 +109,7 @@ impl Store for PostgresStore {
         if let Some(connection) = self.writer.lock().await.take() {
             drop(answer(connection.close()).await);
         }
-        drop(tokio::time::timeout(PATIENCE, self.readers.close()).await);
+        let idle = async { tokio::join!(self.readers.close(), self.records.close()) };
+        drop(tokio::time::timeout(PATIENCE, idle).await);
     }
 }

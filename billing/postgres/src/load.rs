@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, Wanted};
+use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Wanted};
 use sqlx::PgConnection;
 
-use crate::tables::{accounts, charges, holds, keys, members, parts};
+use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts};
 
 /// The rows that a list of names selects.
 macro_rules! named {
@@ -20,14 +20,18 @@ macro_rules! named {
 /// Everything the batch needs, as it is in the database now.
 pub(crate) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Result<Loaded, sqlx::Error> {
     let holds = holds(connection, wanted).await?;
-    let accounts = named!(connection, wanted.accounts_with(&holds), accounts, "WHERE id = ANY($1)");
+    let moves = moves(connection, &wanted.moves).await?;
+    let accounts = named!(connection, wanted.accounts_with(&holds, &moves), accounts, "WHERE id = ANY($1)");
+    let owners = named!(connection, &wanted.epochs, owners, "WHERE owner = ANY($1)");
     let charges = named!(connection, &wanted.requests, charges, "WHERE request_id = ANY($1)");
     let parts = parts_of(connection, &charges).await?;
     let credits = credits(connection, &wanted.references).await?;
     let keys = named!(connection, &wanted.keys, keys, "WHERE id = ANY($1)");
     let members = named!(connection, &wanted.peopled, members, "WHERE account = ANY($1)");
+    let hooks = named!(connection, &wanted.hooks, hooks, "WHERE account = ANY($1)");
+    let alerts = named!(connection, &wanted.alerts, alerts, "WHERE id = ANY($1)");
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, charges, parts, credits, keys, members })
+    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
@@ -53,6 +57,23 @@ async fn credits(connection: &mut PgConnection, names: &BTreeSet<String>) -> Res
         &names as _
     );
     credits.fetch_all(connection).await
+}
+
+async fn moves(connection: &mut PgConnection, names: &BTreeSet<String>) -> Result<Vec<PastMove>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&String> = names.iter().collect();
+    let moves = sqlx::query_as!(
+        PastMove,
+        "SELECT t.kind, t.reference, t.memo, t.seq, payer.account AS payer, payee.account AS payee, payee.amount
+         FROM transfers t
+         JOIN entries payer ON payer.transfer = t.seq AND payer.amount < 0
+         JOIN entries payee ON payee.transfer = t.seq AND payee.amount > 0
+         WHERE t.kind IN ('deposit', 'refund', 'refund_end', 'dispute', 'dispute_end') AND t.reference = ANY($1)",
+        &names as _
+    );
+    moves.fetch_all(connection).await
 }
 
 /// The newest transfer's place and hash.

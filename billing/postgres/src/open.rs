@@ -14,7 +14,8 @@ use crate::batch::LOCK;
 use crate::error::{STATEMENT, answer};
 
 /// One script per schema version, oldest first. Never edited once released.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_ledger.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_ledger.sql"), include_str!("../migrations/0002_payments.sql")];
 
 /// How long a transaction that writes may do nothing: for a gateway that stopped in the midst of one, with all others
 /// waiting for it.

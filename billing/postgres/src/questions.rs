@@ -20,13 +20,14 @@ struct Found {
     created_at: i64,
     balance: i64,
     held: i64,
+    disputes: i64,
     expired: i64,
 }
 
 impl From<Found> for AccountNow {
     fn from(found: Found) -> Self {
-        let Found { id, kind, name, frozen, created_at, balance, held, expired } = found;
-        Self { account: AccountRow { id, kind, name, frozen, created_at, balance, held }, expired }
+        let Found { id, kind, name, frozen, created_at, balance, held, disputes, expired } = found;
+        Self { account: AccountRow { id, kind, name, frozen, created_at, balance, held, disputes }, expired }
     }
 }
 
@@ -35,8 +36,7 @@ macro_rules! accounts_now {
     ($rest:literal $(, $bind:expr)*) => {
         sqlx::query_as!(
             Found,
-            r#"SELECT a.id, a.kind, a.name, a.frozen,
-                      a.created_at, a.balance, a.held,
+            r#"SELECT a.id, a.kind, a.name, a.frozen, a.created_at, a.balance, a.held, a.disputes,
                       COALESCE((SELECT SUM(h.amount - h.captured) FROM holds h
                                 WHERE h.state = 'open' AND h.expires_at <= $1 AND h.account = a.id), 0)::bigint AS "expired!"
                FROM accounts a "# + $rest

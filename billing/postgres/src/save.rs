@@ -3,7 +3,8 @@
 //! A statement per row was rejected: each waits for the server's answer while all gateways wait for the lock.
 
 use peerway_billing_store::{
-    AccountRow, Changes, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, AlertRow, Changes, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow,
+    NodeRow, OwnerRow, PartRow, TransferRow,
 };
 use sqlx::PgConnection;
 
@@ -145,11 +146,12 @@ save!(
 save!(
     accounts,
     AccountRow,
-    "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held)
+    "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held, disputes)
      SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-     $7::bigint[])
-     ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held",
-    [id, kind, name, frozen, created_at, balance, held]
+     $7::bigint[], $8::bigint[])
+     ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held,
+     disputes = excluded.disputes",
+    [id, kind, name, frozen, created_at, balance, held, disputes]
 );
 save!(
     keys,
@@ -169,6 +171,65 @@ save!(
      ON CONFLICT (account, subject) DO UPDATE SET role = excluded.role, name = excluded.name",
     [account, subject, role, name, created_at]
 );
+save!(
+    owners,
+    OwnerRow,
+    "INSERT INTO owners (owner, epoch, taken_at)
+     SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[])
+     ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, taken_at = excluded.taken_at",
+    [owner, epoch, taken_at]
+);
+save!(
+    days,
+    DayRow,
+    // Added up, and no further than the largest number.
+    "INSERT INTO usage_days (account, day, key, model, requests, prompt, cached, completion, total)
+     SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+     $7::bigint[], $8::bigint[], $9::bigint[])
+     ON CONFLICT (account, day, key, model) DO UPDATE SET
+     requests = usage_days.requests + excluded.requests,
+     prompt = LEAST(usage_days.prompt::numeric + excluded.prompt, 9223372036854775807)::bigint,
+     cached = LEAST(usage_days.cached::numeric + excluded.cached, 9223372036854775807)::bigint,
+     completion = LEAST(usage_days.completion::numeric + excluded.completion, 9223372036854775807)::bigint,
+     total = LEAST(usage_days.total::numeric + excluded.total, 9223372036854775807)::bigint",
+    [account, day, key, model, requests, prompt, cached, completion, total]
+);
+// Several gateways may come to the same node, and to the same checkpoint: it is the same, or the first that was signed.
+save!(
+    nodes,
+    NodeRow,
+    "INSERT INTO merkle_nodes (level, place, hash)
+     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[]) ON CONFLICT DO NOTHING",
+    [level, place, hash]
+);
+save!(
+    checkpoints,
+    CheckpointRow,
+    "INSERT INTO checkpoints (seq, hash, root, at, key, signature)
+     SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+     ON CONFLICT DO NOTHING",
+    [seq, hash, root, at, key, signature]
+);
+save!(
+    hooks,
+    HookRow,
+    "INSERT INTO alert_hooks (account, url, secret, budgets, created_at)
+     SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+     ON CONFLICT (account) DO UPDATE SET url = excluded.url, secret = excluded.secret, budgets = excluded.budgets,
+     created_at = excluded.created_at",
+    [account, url, secret, budgets, created_at]
+);
+save!(
+    alerts,
+    AlertRow,
+    "INSERT INTO alerts (id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at,
+     seal)
+     SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+     $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::text[])
+     ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
+     seal = excluded.seal",
+    [id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at, seal]
+);
 
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
@@ -177,13 +238,22 @@ pub(crate) async fn save(connection: &mut PgConnection, changes: &Changes) -> Re
     entries(connection, &changes.entries).await?;
     charges(connection, &changes.charges).await?;
     charge_parts(connection, &changes.parts).await?;
+    days(connection, &changes.days).await?;
+    nodes(connection, &changes.nodes).await?;
+    checkpoints(connection, &changes.checkpoints).await?;
     holds(connection, &changes.holds).await?;
+    owners(connection, &changes.owners).await?;
     keys(connection, &changes.keys).await?;
     members(connection, &changes.members).await?;
+    hooks(connection, &changes.hooks).await?;
+    alerts(connection, &changes.alerts).await?;
     // Members leave rarely: a statement each will do.
     for (account, subject) in &changes.gone {
         let delete = sqlx::query!("DELETE FROM members WHERE account = $1 AND subject = $2", account, subject);
         delete.execute(&mut *connection).await?;
+    }
+    for account in &changes.unhooked {
+        sqlx::query!("DELETE FROM alert_hooks WHERE account = $1", account).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -1,12 +1,17 @@
 //! Everything in the database at one moment.
 
 use async_trait::async_trait;
-use peerway_billing_store::{AccountRow, HoldRow, KeyRow, LogPage, MemberRow, Snapshot, StoreError};
+use peerway_billing_store::{
+    AccountRow, AlertRow, CheckpointRow, DayRow, HoldRow, HookRow, KeyRow, LogPage, MemberRow, NodeRow, OwnerRow,
+    Snapshot, StoreError,
+};
 use sqlx::{Postgres, Transaction};
 
 use crate::error::answer;
 use crate::schema;
-use crate::tables::{accounts, charges, entries, holds, keys, members, parts, transfers};
+use crate::tables::{
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
+};
 
 /// A transaction that only reads.
 pub(crate) struct Moment {
@@ -51,6 +56,10 @@ impl Snapshot for Moment {
         answer(holds.fetch_all(&mut *self.at)).await
     }
 
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError> {
+        answer(owners!("ORDER BY owner").fetch_all(&mut *self.at)).await
+    }
+
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError> {
         answer(accounts!("ORDER BY id").fetch_all(&mut *self.at)).await
     }
@@ -61,5 +70,26 @@ impl Snapshot for Moment {
 
     async fn members(&mut self) -> Result<Vec<MemberRow>, StoreError> {
         answer(members!("ORDER BY account, subject").fetch_all(&mut *self.at)).await
+    }
+
+    async fn days(&mut self) -> Result<Vec<DayRow>, StoreError> {
+        answer(days!("ORDER BY account, day, key, model").fetch_all(&mut *self.at)).await
+    }
+
+    async fn checkpoints(&mut self) -> Result<Vec<CheckpointRow>, StoreError> {
+        answer(checkpoints!("ORDER BY seq").fetch_all(&mut *self.at)).await
+    }
+
+    async fn nodes(&mut self) -> Result<Vec<NodeRow>, StoreError> {
+        answer(nodes!("ORDER BY level, place").fetch_all(&mut *self.at)).await
+    }
+
+    async fn hooks(&mut self) -> Result<Vec<HookRow>, StoreError> {
+        answer(hooks!("ORDER BY account").fetch_all(&mut *self.at)).await
+    }
+
+    async fn alerts(&mut self, after: &str, limit: i64) -> Result<Vec<AlertRow>, StoreError> {
+        let alerts = alerts!("WHERE id > $1 ORDER BY id LIMIT $2", after, limit);
+        answer(alerts.fetch_all(&mut *self.at)).await
     }
 }

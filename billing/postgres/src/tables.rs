@@ -5,7 +5,7 @@ macro_rules! accounts {
         sqlx::query_as!(
             peerway_billing_store::AccountRow,
             r#"SELECT id, kind, name, frozen, created_at,
-                      balance, held
+                      balance, held, disputes
                FROM accounts "# + $rest
             $(, $bind)*
         )
@@ -19,6 +19,16 @@ macro_rules! holds {
             r#"SELECT id, account, amount, captured, state,
                       expires_at, owner, created_at, seal
                FROM holds "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! owners {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::OwnerRow,
+            r#"SELECT owner, epoch, taken_at FROM owners "# + $rest
             $(, $bind)*
         )
     };
@@ -91,4 +101,63 @@ macro_rules! parts {
     };
 }
 
-pub(crate) use {accounts, charges, entries, holds, keys, members, parts, transfers};
+macro_rules! days {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::DayRow,
+            r#"SELECT account, day, key, model, requests,
+                      prompt, cached, completion, total
+               FROM usage_days "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! checkpoints {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::CheckpointRow,
+            r#"SELECT seq, hash, root, at, key, signature FROM checkpoints "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! nodes {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::NodeRow,
+            r#"SELECT level, place, hash FROM merkle_nodes "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! hooks {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::HookRow,
+            r#"SELECT account, url, secret, budgets,
+                      created_at
+               FROM alert_hooks "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! alerts {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::AlertRow,
+            r#"SELECT id, account, scope, span, since,
+                      level, budget, spent, created_at,
+                      state, attempts, next_at, seal
+               FROM alerts "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+pub(crate) use {
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
+};

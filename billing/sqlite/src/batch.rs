@@ -32,6 +32,14 @@ impl Batch {
         Ok(Self { connection, home })
     }
 
+    /// Commits what was done on the connection itself.
+    pub(crate) async fn keep(self) -> Result<(), StoreError> {
+        let Self { mut connection, mut home } = self;
+        sqlx::query!("COMMIT").execute(&mut connection).await.map_err(failed)?;
+        *home = Some(connection);
+        Ok(())
+    }
+
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }

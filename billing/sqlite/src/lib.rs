@@ -9,24 +9,29 @@
 //! | `batch` | the one transaction that writes |
 //! | `load`, `save` | what a batch reads, and what it writes |
 //! | `questions` | what is asked beside the writer |
+//! | `statements`, `tree` | the same of what was spent by day, and of the Merkle tree |
 //! | `snapshot` | everything at one moment, and whether the file is whole |
+//! | `payments` | what is kept of payments beside the log |
 //! | `error` | what SQLite's failures mean |
 
 mod batch;
 mod error;
 mod load;
 mod open;
+mod payments;
 mod questions;
 mod save;
 mod snapshot;
+mod statements;
 mod tables;
+mod tree;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use peerway_billing_store::{Loaded, OpenError, Snapshot, Store, StoreError, Transaction, Wanted};
+use peerway_billing_store::{Loaded, OpenError, PaymentRecords, Snapshot, Store, StoreError, Transaction, Wanted};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
@@ -66,18 +71,27 @@ impl SqliteStore {
         let writer = Arc::new(Mutex::new(Some(connection)));
         Ok(Self { place: path.display().to_string(), connect, writer, readers })
     }
+
+    /// The one transaction that writes, with nothing read yet.
+    async fn batch(&self) -> Result<batch::Batch, StoreError> {
+        batch::Batch::begin(Arc::clone(&self.writer), &self.connect).await.map_err(failed)
+    }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self, wanted: &Wanted) -> Result<(Loaded, Box<dyn Transaction>), StoreError> {
-        let mut batch = batch::Batch::begin(Arc::clone(&self.writer), &self.connect).await.map_err(failed)?;
+        let mut batch = self.batch().await?;
         let loaded = load::load(batch.connection(), wanted).await.map_err(failed)?;
         Ok((loaded, Box::new(batch)))
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         Ok(Box::new(snapshot::Moment::of(self.readers.begin().await.map_err(failed)?)))
+    }
+
+    fn payments(self: Arc<Self>) -> Option<Arc<dyn PaymentRecords>> {
+        Some(self)
     }
 
     fn place(&self) -> &str {

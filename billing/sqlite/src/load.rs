@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, Wanted};
+use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Wanted};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use crate::tables::{accounts, charges, holds, keys, members, parts};
+use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts};
 
 /// Names as SQLite unpacks them.
 fn json(names: impl Serialize) -> Result<String, sqlx::Error> {
@@ -26,16 +26,20 @@ macro_rules! named {
 /// Everything the batch needs, as it is in the file now.
 pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Loaded, sqlx::Error> {
     let holds = holds(connection, wanted).await?;
-    let with_holds = wanted.accounts_with(&holds);
-    let accounts = named!(connection, &with_holds, accounts, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let moves = moves(connection, &wanted.moves).await?;
+    let touched = wanted.accounts_with(&holds, &moves);
+    let accounts = named!(connection, &touched, accounts, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let owners = named!(connection, &wanted.epochs, owners, "WHERE owner IN (SELECT value FROM json_each(?1))");
     let charges =
         named!(connection, &wanted.requests, charges, "WHERE request_id IN (SELECT value FROM json_each(?1))");
     let parts = parts_of(connection, &charges).await?;
     let credits = credits(connection, &wanted.references).await?;
     let keys = named!(connection, &wanted.keys, keys, "WHERE id IN (SELECT value FROM json_each(?1))");
     let members = named!(connection, &wanted.peopled, members, "WHERE account IN (SELECT value FROM json_each(?1))");
+    let hooks = named!(connection, &wanted.hooks, hooks, "WHERE account IN (SELECT value FROM json_each(?1))");
+    let alerts = named!(connection, &wanted.alerts, alerts, "WHERE id IN (SELECT value FROM json_each(?1))");
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, charges, parts, credits, keys, members })
+    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
@@ -65,6 +69,24 @@ async fn credits(connection: &mut SqliteConnection, names: &BTreeSet<String>) ->
         json(names)?
     );
     credits.fetch_all(connection).await
+}
+
+async fn moves(connection: &mut SqliteConnection, names: &BTreeSet<String>) -> Result<Vec<PastMove>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let moves = sqlx::query_as!(
+        PastMove,
+        r#"SELECT t.kind, t.reference, t.memo, t.seq AS "seq!", payer.account AS payer, payee.account AS payee,
+                  payee.amount
+           FROM transfers t
+           JOIN entries payer ON payer.transfer = t.seq AND payer.amount < 0
+           JOIN entries payee ON payee.transfer = t.seq AND payee.amount > 0
+           WHERE t.kind IN ('deposit', 'refund', 'refund_end', 'dispute', 'dispute_end')
+             AND t.reference IN (SELECT value FROM json_each(?1))"#,
+        json(names)?
+    );
+    moves.fetch_all(connection).await
 }
 
 /// The newest transfer's place and hash.

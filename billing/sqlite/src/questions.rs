@@ -20,13 +20,14 @@ struct Found {
     created_at: i64,
     balance: i64,
     held: i64,
+    disputes: i64,
     expired: i64,
 }
 
 impl From<Found> for AccountNow {
     fn from(found: Found) -> Self {
-        let Found { id, kind, name, frozen, created_at, balance, held, expired } = found;
-        Self { account: AccountRow { id, kind, name, frozen, created_at, balance, held }, expired }
+        let Found { id, kind, name, frozen, created_at, balance, held, disputes, expired } = found;
+        Self { account: AccountRow { id, kind, name, frozen, created_at, balance, held, disputes }, expired }
     }
 }
 
@@ -37,6 +38,7 @@ macro_rules! accounts_now {
             Found,
             r#"SELECT a.id AS "id!", a.kind AS "kind!", a.name AS "name!", a.frozen AS "frozen!",
                       a.created_at AS "created_at!", a.balance AS "balance!", a.held AS "held!",
+                      a.disputes AS "disputes!",
                       COALESCE((SELECT SUM(h.amount - h.captured) FROM holds h
                                 WHERE h.state = 'open' AND h.expires_at <= ?1 AND h.account = a.id), 0) AS "expired!: i64"
                FROM accounts a "# + $rest

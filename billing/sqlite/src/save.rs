@@ -9,7 +9,8 @@
 use std::sync::{Arc, LazyLock};
 
 use peerway_billing_store::{
-    AccountRow, Changes, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, AlertRow, Changes, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow,
+    NodeRow, OwnerRow, PartRow, TransferRow,
 };
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -140,11 +141,19 @@ row!(
     [id, account, amount, captured, state, expires_at, owner, created_at, seal]
 );
 row!(
+    OwnerRow,
+    "INSERT INTO owners (owner, epoch, taken_at)",
+    "(?, ?, ?)",
+    "ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, taken_at = excluded.taken_at",
+    [owner, epoch, taken_at]
+);
+row!(
     AccountRow,
-    "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held)",
-    "(?, ?, ?, ?, ?, ?, ?)",
-    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held",
-    [id, kind, name, frozen, created_at, balance, held]
+    "INSERT INTO accounts (id, kind, name, frozen, created_at, balance, held, disputes)",
+    "(?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (id) DO UPDATE SET frozen = excluded.frozen, balance = excluded.balance, held = excluded.held,
+                                    disputes = excluded.disputes",
+    [id, kind, name, frozen, created_at, balance, held, disputes]
 );
 row!(
     KeyRow,
@@ -162,21 +171,81 @@ row!(
     [account, subject, role, name, created_at]
 );
 
+row!(
+    DayRow,
+    "INSERT INTO usage_days (account, day, key, model, requests, prompt, cached, completion, total)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    // Added up, and no further than the largest number.
+    "ON CONFLICT (account, day, key, model) DO UPDATE SET
+        requests = requests + excluded.requests,
+        prompt = CASE WHEN prompt > 9223372036854775807 - excluded.prompt THEN 9223372036854775807
+                      ELSE prompt + excluded.prompt END,
+        cached = CASE WHEN cached > 9223372036854775807 - excluded.cached THEN 9223372036854775807
+                      ELSE cached + excluded.cached END,
+        completion = CASE WHEN completion > 9223372036854775807 - excluded.completion THEN 9223372036854775807
+                          ELSE completion + excluded.completion END,
+        total = CASE WHEN total > 9223372036854775807 - excluded.total THEN 9223372036854775807
+                     ELSE total + excluded.total END",
+    [account, day, key, model, requests, prompt, cached, completion, total]
+);
+// Several gateways may come to the same node, and to the same checkpoint: it is the same, or the first that was signed.
+row!(
+    NodeRow,
+    "INSERT INTO merkle_nodes (level, place, hash)",
+    "(?, ?, ?)",
+    "ON CONFLICT DO NOTHING",
+    [level, place, hash]
+);
+row!(
+    CheckpointRow,
+    "INSERT INTO checkpoints (seq, hash, root, at, key, signature)",
+    "(?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT DO NOTHING",
+    [seq, hash, root, at, key, signature]
+);
+row!(
+    HookRow,
+    "INSERT INTO alert_hooks (account, url, secret, budgets, created_at)",
+    "(?, ?, ?, ?, ?)",
+    "ON CONFLICT (account) DO UPDATE SET url = excluded.url, secret = excluded.secret, budgets = excluded.budgets,
+                                         created_at = excluded.created_at",
+    [account, url, secret, budgets, created_at]
+);
+row!(
+    AlertRow,
+    "INSERT INTO alerts (id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at,
+                         seal)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
+                                    seal = excluded.seal",
+    [id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at, seal]
+);
+
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), sqlx::Error> {
-    let Changes { accounts, holds, keys, members, gone, transfers, entries, charges, parts } = changes;
+    let Changes { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = changes;
+    let Changes { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = changes;
     write(connection, accounts).await?;
     write(connection, transfers).await?;
     write(connection, entries).await?;
     write(connection, charges).await?;
     write(connection, parts).await?;
+    write(connection, days).await?;
+    write(connection, nodes).await?;
+    write(connection, checkpoints).await?;
     write(connection, holds).await?;
+    write(connection, owners).await?;
     write(connection, keys).await?;
     write(connection, members).await?;
+    write(connection, hooks).await?;
+    write(connection, alerts).await?;
     // Members leave rarely: a statement each will do.
     for (account, subject) in gone {
         let delete = sqlx::query!("DELETE FROM members WHERE account = ?1 AND subject = ?2", account, subject);
         delete.execute(&mut *connection).await?;
+    }
+    for account in unhooked {
+        sqlx::query!("DELETE FROM alert_hooks WHERE account = ?1", account).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -1,12 +1,17 @@
 //! Everything in the file at one moment, and whether the file itself is whole.
 
 use async_trait::async_trait;
-use peerway_billing_store::{AccountRow, HoldRow, KeyRow, LogPage, MemberRow, Snapshot, StoreError};
+use peerway_billing_store::{
+    AccountRow, AlertRow, CheckpointRow, DayRow, HoldRow, HookRow, KeyRow, LogPage, MemberRow, NodeRow, OwnerRow,
+    Snapshot, StoreError,
+};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::error::failed;
 use crate::open;
-use crate::tables::{accounts, charges, entries, holds, keys, members, parts, transfers};
+use crate::tables::{
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
+};
 
 /// A transaction that only reads.
 pub(crate) struct Moment {
@@ -58,6 +63,10 @@ impl Snapshot for Moment {
         holds.fetch_all(&mut *self.at).await.map_err(failed)
     }
 
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError> {
+        owners!("ORDER BY owner").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError> {
         accounts!("ORDER BY id").fetch_all(&mut *self.at).await.map_err(failed)
     }
@@ -68,6 +77,27 @@ impl Snapshot for Moment {
 
     async fn members(&mut self) -> Result<Vec<MemberRow>, StoreError> {
         members!("ORDER BY account, subject").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn days(&mut self) -> Result<Vec<DayRow>, StoreError> {
+        days!("ORDER BY account, day, key, model").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn checkpoints(&mut self) -> Result<Vec<CheckpointRow>, StoreError> {
+        checkpoints!("ORDER BY seq").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn nodes(&mut self) -> Result<Vec<NodeRow>, StoreError> {
+        nodes!("ORDER BY level, place").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn hooks(&mut self) -> Result<Vec<HookRow>, StoreError> {
+        hooks!("ORDER BY account").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn alerts(&mut self, after: &str, limit: i64) -> Result<Vec<AlertRow>, StoreError> {
+        let alerts = alerts!("WHERE id > ?1 ORDER BY id LIMIT ?2", after, limit);
+        alerts.fetch_all(&mut *self.at).await.map_err(failed)
     }
 }
 

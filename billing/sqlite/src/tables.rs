@@ -7,7 +7,7 @@ macro_rules! accounts {
         sqlx::query_as!(
             peerway_billing_store::AccountRow,
             r#"SELECT id AS "id!", kind AS "kind!", name AS "name!", frozen AS "frozen!", created_at AS "created_at!",
-                      balance AS "balance!", held AS "held!"
+                      balance AS "balance!", held AS "held!", disputes AS "disputes!"
                FROM accounts "# + $rest
             $(, $bind)*
         )
@@ -21,6 +21,16 @@ macro_rules! holds {
             r#"SELECT id AS "id!", account AS "account!", amount AS "amount!", captured AS "captured!", state AS "state!",
                       expires_at AS "expires_at!", owner AS "owner!", created_at AS "created_at!", seal AS "seal!"
                FROM holds "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! owners {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::OwnerRow,
+            r#"SELECT owner, epoch, taken_at FROM owners "# + $rest
             $(, $bind)*
         )
     };
@@ -93,4 +103,63 @@ macro_rules! parts {
     };
 }
 
-pub(crate) use {accounts, charges, entries, holds, keys, members, parts, transfers};
+macro_rules! days {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::DayRow,
+            r#"SELECT account AS "account!", day AS "day!", key AS "key!", model AS "model!", requests AS "requests!",
+                      prompt AS "prompt!", cached AS "cached!", completion AS "completion!", total AS "total!"
+               FROM usage_days "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! checkpoints {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::CheckpointRow,
+            r#"SELECT seq AS "seq!", hash, root, at, key, signature FROM checkpoints "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! nodes {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::NodeRow,
+            r#"SELECT level AS "level!", place AS "place!", hash AS "hash!" FROM merkle_nodes "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! hooks {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::HookRow,
+            r#"SELECT account AS "account!", url AS "url!", secret AS "secret!", budgets AS "budgets!",
+                      created_at AS "created_at!"
+               FROM alert_hooks "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+macro_rules! alerts {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::AlertRow,
+            r#"SELECT id AS "id!", account AS "account!", scope AS "scope!", span AS "span!", since AS "since!",
+                      level AS "level!", budget AS "budget!", spent AS "spent!", created_at AS "created_at!",
+                      state AS "state!", attempts AS "attempts!", next_at AS "next_at!", seal AS "seal!"
+               FROM alerts "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
+pub(crate) use {
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
+};

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{IdError, KeyId, SubjectId};
+use crate::ledger::Source;
 
 const OPERATOR: &str = "operator";
 const KEY: &str = "key:";
 const SUBJECT: &str = "subject:";
+const PAYMENTS: &str = "payments:";
 
-/// Who asked for a change. As text: `operator`, `key:key_…`, `subject:…`.
+/// Who asked for a change. As text: `operator`, `key:key_…`, `subject:…`, `payments:stripe`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Actor {
@@ -21,6 +23,8 @@ pub enum Actor {
     Key(KeyId),
     /// A person who has signed in.
     Subject(SubjectId),
+    /// What a payment provider or a chain told, and was asked again.
+    Payments(Source),
 }
 
 impl Actor {
@@ -49,6 +53,7 @@ impl fmt::Display for Actor {
             Self::Operator => f.write_str(OPERATOR),
             Self::Key(key) => write!(f, "{KEY}{key}"),
             Self::Subject(subject) => write!(f, "{SUBJECT}{subject}"),
+            Self::Payments(source) => write!(f, "{PAYMENTS}{source}"),
         }
     }
 }
@@ -56,8 +61,8 @@ impl fmt::Display for Actor {
 /// A text that is no actor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActorError {
-    /// Not of the form `operator`, `key:…`, `subject:…`.
-    #[error("an actor is `operator`, `key:…` or `subject:…`")]
+    /// Not of the form `operator`, `key:…`, `subject:…`, `payments:…`.
+    #[error("an actor is `operator`, `key:…`, `subject:…`, `payments:stripe` or `payments:chain`")]
     Unknown,
     /// What follows is no id.
     #[error(transparent)]
@@ -73,6 +78,9 @@ impl FromStr for Actor {
         }
         if let Some(key) = text.strip_prefix(KEY) {
             return Ok(Self::Key(KeyId::new(key)?));
+        }
+        if let Some(source) = text.strip_prefix(PAYMENTS) {
+            return Source::from_word(source).map(Self::Payments).ok_or(ActorError::Unknown);
         }
         let subject = text.strip_prefix(SUBJECT).ok_or(ActorError::Unknown)?;
         Ok(Self::Subject(SubjectId::new(subject)?))
@@ -99,10 +107,12 @@ mod tests {
 
     #[test]
     fn an_actor_is_read_as_it_is_written() {
-        for text in ["operator", "key:key_1", "subject:https://idp.example.com|user-17", "subject:operator"] {
+        for text in
+            ["operator", "key:key_1", "subject:https://idp.example.com|user-17", "subject:operator", "payments:chain"]
+        {
             assert_eq!(text.parse::<Actor>().unwrap().to_string(), text);
         }
-        for nonsense in ["", "Operator", "key:", "subject:two words", "root"] {
+        for nonsense in ["", "Operator", "key:", "subject:two words", "root", "payments:cash"] {
             assert!(nonsense.parse::<Actor>().is_err(), "{nonsense}");
         }
     }

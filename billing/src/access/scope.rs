@@ -28,6 +28,12 @@ pub enum Scope {
     /// Read who changed what.
     #[serde(rename = "audit:read")]
     AuditRead,
+    /// See payments, refunds and when credit is bought again.
+    #[serde(rename = "billing:read")]
+    BillingRead,
+    /// Buy credit, send it back, and have a saved card charged when it runs low.
+    #[serde(rename = "billing:write")]
+    BillingWrite,
     /// All of the above, and what comes later.
     #[serde(rename = "admin")]
     Admin,
@@ -40,12 +46,14 @@ words!(Scope {
     MembersRead = "members:read",
     MembersWrite = "members:write",
     AuditRead = "audit:read",
+    BillingRead = "billing:read",
+    BillingWrite = "billing:write",
     Admin = "admin",
 });
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Inference,
         Self::UsageRead,
         Self::KeysRead,
@@ -53,6 +61,8 @@ impl Scope {
         Self::MembersRead,
         Self::MembersWrite,
         Self::AuditRead,
+        Self::BillingRead,
+        Self::BillingWrite,
         Self::Admin,
     ];
 
@@ -69,7 +79,7 @@ impl Scope {
 pub enum Role {
     /// May do everything. An account's last owner can be neither removed nor made something else.
     Owner,
-    /// Looks after the money: reads usage, audit log, keys and members.
+    /// Looks after the money: buys credit and sends it back, reads usage, audit log, keys and members.
     Billing,
     /// Asks models, and looks after the keys.
     Developer,
@@ -84,7 +94,14 @@ impl Role {
     pub const fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Owner => &Scope::ALL,
-            Self::Billing => &[Scope::UsageRead, Scope::AuditRead, Scope::KeysRead, Scope::MembersRead],
+            Self::Billing => &[
+                Scope::UsageRead,
+                Scope::AuditRead,
+                Scope::KeysRead,
+                Scope::MembersRead,
+                Scope::BillingRead,
+                Scope::BillingWrite,
+            ],
             Self::Developer => &[Scope::Inference, Scope::UsageRead, Scope::KeysRead, Scope::KeysWrite],
             Self::Viewer => &[Scope::UsageRead, Scope::KeysRead, Scope::MembersRead],
         }

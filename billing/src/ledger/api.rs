@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use peerway_billing_store::Store;
+use peerway_billing_store::{PaymentRecords, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::command::{Command, Reply};
-use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold};
+use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold, Tenure};
 use super::writer::BATCH;
 use crate::access::Actor;
 use crate::clock::{Clock, Timestamp};
 use crate::error::LedgerError;
 use crate::id::{AccountId, HoldId, OwnerId};
+use crate::money::Nanos;
 use crate::text;
 
 /// A ledger, open. Clones share it. Several processes may have the same one open.
@@ -23,6 +24,8 @@ use crate::text;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(super) inner: Arc<Inner>,
+    /// In whose name it is asked; `None` for nobody's.
+    pub(super) tenure: Option<Tenure>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,11 @@ impl Ledger {
         &self.inner.clock
     }
 
+    /// What the database keeps of payments. `None`: this one keeps nothing of them.
+    pub(crate) fn payment_records(&self) -> Option<Arc<dyn PaymentRecords>> {
+        Arc::clone(&self.inner.store).payments()
+    }
+
     pub(super) fn store(&self) -> &dyn Store {
         &*self.inner.store
     }
@@ -66,7 +74,11 @@ impl Ledger {
     pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
         let queue = self.inner.queue.lock().clone().ok_or(LedgerError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        queue.send(command(reply)).await.map_err(|_| LedgerError::Closed)?;
+        let command = match self.tenure.clone() {
+            Some(tenure) => Command::InTenure { tenure, command: Box::new(command(reply)) },
+            None => command(reply),
+        };
+        queue.send(command).await.map_err(|_| LedgerError::Closed)?;
         drop(queue);
         answer.await.map_err(|_| LedgerError::Closed)?
     }
@@ -101,6 +113,18 @@ impl Ledger {
         self.ask(|reply| Command::Credit { credit, actor, reply }).await
     }
 
+    /// Takes over what is held in an owner's name: answers the ledger as that owner. What earlier processes ask in that
+    /// name, through what they were answered here, is refused from now on, whatever they are still up to.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn take_over(&self, owner: &OwnerId) -> Result<Self, LedgerError> {
+        let nobody = Self { inner: Arc::clone(&self.inner), tenure: None };
+        let owner = owner.clone();
+        let tenure = nobody.ask(|reply| Command::TakeOver { owner, reply }).await?;
+        Ok(Self { tenure: Some(tenure), ..nobody })
+    }
+
     /// Sets credit aside.
     ///
     /// # Errors
@@ -128,6 +152,18 @@ impl Ledger {
             refused.extend(self.ask(|reply| Command::Renew { holds, expires_at, reply }).await?);
         }
         Ok(refused)
+    }
+
+    /// Gives back parts of open holds, which stay open; no more than a hold has left. What has ended is passed over.
+    ///
+    /// # Errors
+    /// The database's failure: it is not known whether they were given back.
+    pub async fn shrink(&self, parts: Vec<(HoldId, Nanos)>) -> Result<(), LedgerError> {
+        for part in parts.chunks(BATCH) {
+            let parts = part.to_vec();
+            self.ask(|reply| Command::Shrink { parts, reply }).await?;
+        }
+        Ok(())
     }
 
     /// Posts a charge against a hold; see [`Capture`].

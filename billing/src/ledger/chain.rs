@@ -15,19 +15,30 @@ pub(crate) const GENESIS: &str = "0000000000000000000000000000000000000000000000
 /// Keeps hashes of this chain apart from hashes of anything else.
 const DOMAIN: &str = "peerway ledger 1";
 
-struct Canonical(Sha256);
+/// Fields on their way into a hash, one spelling each.
+pub(crate) struct Canonical(Sha256);
 
 impl Canonical {
+    pub(crate) fn new(domain: &str) -> Self {
+        let mut canonical = Self(Sha256::new());
+        canonical.text(domain);
+        canonical
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
-    fn number(&mut self, number: i64) {
+    pub(crate) fn number(&mut self, number: i64) {
         self.bytes(&number.to_le_bytes());
     }
 
@@ -55,8 +66,7 @@ pub(crate) fn link(
     parts: &[PartRow],
 ) -> String {
     let TransferRow { seq, kind, reference, memo, created_at, prev_hash, hash: _, audit_account, audit } = transfer;
-    let mut canonical = Canonical(Sha256::new());
-    canonical.text(DOMAIN);
+    let mut canonical = Canonical::new(DOMAIN);
     canonical.text(prev_hash);
     canonical.number(*seq);
     canonical.text(kind);
@@ -77,7 +87,7 @@ pub(crate) fn link(
     canonical.added("audit_account", audit_account.as_deref());
     canonical.added("audit", audit.as_deref());
     add_parts(&mut canonical, parts);
-    hex::encode(canonical.0.finalize())
+    hex::encode(canonical.finish())
 }
 
 /// Every column: a new one does not compile before it has its place here.

@@ -15,7 +15,7 @@ pub enum Database {
     /// A SQLite file.
     Sqlite(PathBuf),
     /// A PostgreSQL database.
-    Postgres(Address),
+    Postgres(Box<Address>),
 }
 
 /// A text that names no database.
@@ -41,7 +41,7 @@ impl FromStr for Database {
                 "" => Err(DatabaseError::NoPath),
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             },
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Address::of(text)?)),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Box::new(Address::of(text)?))),
             // The beginning alone: further on there may be a password.
             _ => Err(DatabaseError::Unknown(text.split(':').next().unwrap_or_default().chars().take(12).collect())),
         }

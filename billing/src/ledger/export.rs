@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use peerway_billing_store::{LogPage, Snapshot, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::api::Ledger;
 use super::rows::{ChargeRow, EntryRow, PartRow, TransferRow};
@@ -14,15 +14,15 @@ use crate::error::LedgerError;
 pub(super) const PAGE: i64 = 1000;
 
 /// One transfer with all that belongs to it.
-#[derive(Serialize)]
-pub(super) struct Posting {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Posting {
     #[serde(flatten)]
-    pub(super) transfer: TransferRow,
-    pub(super) entries: Vec<EntryRow>,
-    pub(super) charge: Option<ChargeRow>,
+    pub(crate) transfer: TransferRow,
+    pub(crate) entries: Vec<EntryRow>,
+    pub(crate) charge: Option<ChargeRow>,
     /// The parts of the charge, where several nodes delivered.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) parts: Vec<PartRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<PartRow>,
 }
 
 /// A stretch of the log, and rows of that stretch that belong to no transfer.
@@ -37,8 +37,18 @@ pub(super) struct Page {
 
 /// The next [`PAGE`] transfers after `after`. The last page looks for strays to the very end.
 pub(super) async fn page(snapshot: &mut dyn Snapshot, after: i64) -> Result<Page, StoreError> {
-    let LogPage { transfers, entries, charges, parts } = snapshot.log(after, PAGE).await?;
-    let goes_on = LogPage::last(&transfers, PAGE) != i64::MAX;
+    stretch(snapshot, after, PAGE).await
+}
+
+/// One transfer.
+pub(super) async fn posting(snapshot: &mut dyn Snapshot, seq: i64) -> Result<Option<Posting>, StoreError> {
+    let mut found = stretch(snapshot, seq.saturating_sub(1), 1).await?.postings;
+    Ok(found.pop().filter(|posting| posting.transfer.seq == seq))
+}
+
+async fn stretch(snapshot: &mut dyn Snapshot, after: i64, limit: i64) -> Result<Page, StoreError> {
+    let LogPage { transfers, entries, charges, parts } = snapshot.log(after, limit).await?;
+    let goes_on = LogPage::last(&transfers, limit) != i64::MAX;
     let mut place = HashMap::with_capacity(transfers.len());
     let mut postings = Vec::with_capacity(transfers.len());
     for transfer in transfers {

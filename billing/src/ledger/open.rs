@@ -62,6 +62,7 @@ impl Ledger {
         let writer = Writer::new(Arc::clone(&store), options.clock.clone());
         let writer = Mutex::new(Some(tokio::spawn(writer.run(receiver))));
         let queue = Mutex::new(Some(sender));
-        Ok(Self { inner: Arc::new(Inner { store, clock: options.clock, queue, writer }) })
+        let inner = Inner { store, clock: options.clock, queue, writer };
+        Ok(Self { inner: Arc::new(inner), tenure: None })
     }
 }

@@ -2,7 +2,8 @@
 
 use peerway_billing_store::Link;
 pub(crate) use peerway_billing_store::{
-    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow,
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
+    PartRow, TransferRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -26,23 +27,30 @@ pub(super) fn corrupt(what: &str, id: &str) -> LedgerError {
 
 /// What an account's row says.
 pub(crate) trait AccountFields {
+    /// Whether it may not spend: a dispute freezes it whatever anybody else did.
+    fn is_frozen(&self) -> bool;
     /// The account as callers see it. `expired`: how much of `held` belongs to holds past their expiry.
     fn to_account(&self, expired: i64) -> Result<Account, LedgerError>;
 }
 
 impl AccountFields for AccountRow {
+    fn is_frozen(&self) -> bool {
+        self.frozen != 0 || self.disputes > 0
+    }
+
     fn to_account(&self, expired: i64) -> Result<Account, LedgerError> {
         let held = self.held.saturating_sub(expired);
         Ok(Account {
             id: AccountId::stored(self.id.clone()),
             kind: AccountKind::from_word(&self.kind).ok_or_else(|| corrupt("account", &self.id))?,
             name: self.name.clone(),
-            frozen: self.frozen != 0,
+            frozen: self.is_frozen(),
+            disputes: u32::try_from(self.disputes).unwrap_or(u32::MAX),
             created_at: Timestamp::from_millis(self.created_at),
             balance: Balance {
                 posted: Nanos::new(self.balance),
                 held: Nanos::new(held),
-                available: Nanos::new(self.balance.saturating_sub(held)),
+                available: Nanos::new(self.balance).minus_or_zero(Nanos::new(held)),
             },
         })
     }

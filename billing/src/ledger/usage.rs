@@ -17,7 +17,7 @@ impl Ledger {
     /// # Errors
     /// No such account, or the database's failure.
     pub async fn totals(&self, account: &AccountId) -> Result<Totals, LedgerError> {
-        // Nothing but credits and charges moves a customer's balance, so the one sum follows from the other.
+        // Credits, payments, refunds, disputes and charges move a customer's balance: what is not a charge follows.
         let sums = self.store().totals(account.as_str()).await?;
         let (balance, used) = sums.ok_or_else(|| LedgerError::not_found("account", account))?;
         let used = Nanos::new(used);

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::admitted::Admitted;
 use super::lease::Lease;
+use super::queue::NoRoom;
 use super::slot::Slot;
 use super::{Shared, Till};
 use crate::error::LedgerError;
@@ -32,6 +33,12 @@ pub enum AdmitError {
     /// The ledger cannot be asked and the lease is used up, or the till is closed.
     #[error("the ledger cannot be asked at the moment: {0}")]
     Unavailable(String),
+    /// Another process has taken over as this till's owner. Asking again here is of no use.
+    #[error("another gateway has taken over from this one")]
+    TakenOver,
+    /// Captures cannot be made durable at the moment, so nothing is sold.
+    #[error("captures cannot be written to the journal at the moment: {0}")]
+    JournalFails(String),
     /// The amounts asked for make no sense.
     #[error("{0}")]
     Invalid(String),
@@ -51,7 +58,10 @@ impl Till {
         if shared.closed.load(Ordering::SeqCst) {
             return Err(AdmitError::Unavailable("the gateway is shutting down".to_owned()));
         }
-        shared.queue.room(shared.config.patience).await.map_err(|full| AdmitError::Unavailable(full.to_string()))?;
+        if shared.taken_over.load(Ordering::SeqCst) {
+            return Err(AdmitError::TakenOver);
+        }
+        shared.queue.room(shared.config.patience).await.map_err(no_room)?;
         let slot = shared.slot(account);
         if let Some((lease, granted)) = at_once(shared, &slot, amount) {
             return Ok(Admitted::new(Arc::clone(shared), lease, request, granted));
@@ -161,16 +171,18 @@ fn live_lease(shared: &Shared, slot: &Slot) -> Option<Arc<Lease>> {
 /// Adds to the lease. What it has free is reserved for this request meanwhile.
 async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount) -> Answer {
     let now = shared.ledger.clock().now();
-    let reserved = Reserved::of(&lease, amount.most);
+    let reserved = Reserved::of(shared, &lease, amount.most);
     let least = amount.least.minus_or_zero(reserved.amount);
     let wanted = slot.wanted().minus_or_zero(reserved.amount);
-    let add = Amount { least, most: wanted.max(shared.config.slice).max(least) };
+    let add = Amount { least, most: wanted.max(least) };
+    let ahead = shared.config.slice.minus_or_zero(add.most);
     let expires_at = now.after(shared.config.lease_ttl);
-    let extended = shared.ledger.extend(Extend { hold: lease.hold.clone(), add, expires_at }).await;
+    let extended = shared.ledger.extend(Extend { hold: lease.hold.clone(), add, ahead, expires_at }).await;
     match extended {
         Ok(got) => {
             let pot = reserved.keep().saturating_add(got.granted);
             let granted = amount.most.min(pot);
+            lease.scarce(got.granted < add.most.saturating_add(ahead));
             lease.admit_with(pot, granted, got.hold.expires_at, now);
             Answer { admission: Ok((lease, granted)), left: Ok(got.left) }
         }
@@ -180,6 +192,7 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
             open(shared, slot, amount).await
         }
         Err(LedgerError::Insufficient { available, .. }) => {
+            lease.scarce(true);
             let all = available.saturating_add(reserved.amount);
             let error = AdmitError::Insufficient { needed: amount.least, available: all };
             Answer { admission: Err(error), left: Ok(available) }
@@ -192,6 +205,7 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
         }
         Err(error) => {
             drop(reserved);
+            shared.learn(&error);
             if matches!(error, LedgerError::Frozen(_)) {
                 slot.drop_lease(&lease.hold);
             }
@@ -203,11 +217,13 @@ async fn extend(shared: &Shared, slot: &Slot, lease: Arc<Lease>, amount: Amount)
 /// Takes a new lease.
 async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
     let now = shared.ledger.clock().now();
-    let most = slot.wanted().max(shared.config.slice).max(amount.most);
+    let most = slot.wanted().max(amount.most);
+    let ahead = shared.config.slice.minus_or_zero(most);
     let hold = NewHold {
         id: HoldId::random(),
         account: slot.account.clone(),
         amount: Amount { least: amount.least, most },
+        ahead,
         expires_at: now.after(shared.config.lease_ttl),
         owner: shared.config.owner.clone(),
     };
@@ -215,6 +231,7 @@ async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
         Ok(got) => {
             let lease = Arc::new(Lease::new(got.hold.id, got.hold.expires_at, now));
             let granted = amount.most.min(got.granted);
+            lease.scarce(got.granted < most.saturating_add(ahead));
             lease.admit_with(got.granted, granted, got.hold.expires_at, now);
             slot.set_lease(Arc::clone(&lease));
             Answer { admission: Ok((lease, granted)), left: Ok(got.left) }
@@ -223,7 +240,17 @@ async fn open(shared: &Shared, slot: &Slot, amount: Amount) -> Answer {
             let error = AdmitError::Insufficient { needed: amount.least, available };
             Answer { admission: Err(error), left: Ok(available) }
         }
-        Err(error) => Answer::refused(refusal(error, amount)),
+        Err(error) => {
+            shared.learn(&error);
+            Answer::refused(refusal(error, amount))
+        }
+    }
+}
+
+fn no_room(reason: NoRoom) -> AdmitError {
+    match reason {
+        NoRoom::Full(_) => AdmitError::Unavailable(reason.to_string()),
+        NoRoom::Journal(error) => AdmitError::JournalFails(error.to_string()),
     }
 }
 
@@ -233,19 +260,21 @@ fn refusal(error: LedgerError, amount: Amount) -> AdmitError {
         LedgerError::NotFound { id, .. } => AdmitError::AccountMissing(AccountId::stored(id)),
         LedgerError::Frozen(account) => AdmitError::Frozen(account),
         LedgerError::Invalid(message) => AdmitError::Invalid(message),
+        LedgerError::TakenOver { .. } => AdmitError::TakenOver,
         error => AdmitError::Unavailable(error.to_string()),
     }
 }
 
 /// Money taken out of a lease for a while; goes back when dropped, also when the caller stops waiting.
 struct Reserved<'a> {
-    lease: &'a Lease,
+    shared: &'a Shared,
+    lease: &'a Arc<Lease>,
     amount: Nanos,
 }
 
 impl<'a> Reserved<'a> {
-    fn of(lease: &'a Lease, most: Nanos) -> Self {
-        Self { lease, amount: lease.reserve(most) }
+    fn of(shared: &'a Shared, lease: &'a Arc<Lease>, most: Nanos) -> Self {
+        Self { shared, lease, amount: lease.reserve(most) }
     }
 
     /// The money, not to go back by itself.
@@ -256,6 +285,8 @@ impl<'a> Reserved<'a> {
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.lease.add(self.amount);
+        if self.lease.put_back(self.amount) {
+            self.shared.scarce.list(self.lease);
+        }
     }
 }

@@ -41,14 +41,16 @@ impl Admitted {
     }
 
     /// Charges the request and gives the rest back; answers what is paid, which is never more than
-    /// [`Self::amount`]. Returns at once: the charge becomes durable with the till's next batch, and waits in
-    /// memory while the ledger is away.
+    /// [`Self::amount`]. Returns at once: the charge becomes durable with the journal's next write, and
+    /// waits there while the ledger is away.
     #[allow(clippy::must_use_candidate)] // the charge is made whether or not its amounts are looked at
     pub fn capture(mut self, charge: Charge) -> Split {
         self.captured = true;
         let paid = charge.split().limited(self.amount);
         let rest = self.amount.minus_or_zero(paid.total);
-        self.lease.queue_capture(rest, self.shared.ledger.clock().now());
+        if self.lease.queue_capture(rest, self.shared.ledger.clock().now()) {
+            self.shared.scarce.list(&self.lease);
+        }
         let capture = Capture {
             hold: self.lease.hold.clone(),
             request: self.request.clone(),
@@ -63,8 +65,8 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if !self.captured {
-            self.lease.give_back(self.amount, self.shared.ledger.clock().now());
+        if !self.captured && self.lease.give_back(self.amount, self.shared.ledger.clock().now()) {
+            self.shared.scarce.list(&self.lease);
         }
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::Shared;
+use super::lease::Lease;
 use super::slot::Slot;
 use crate::id::HoldId;
+use crate::money::Nanos;
 
 /// Leases released at the same time.
 const AT_ONCE: usize = 64;
@@ -17,13 +19,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await; // the first is at once
     loop {
-        ticks.tick().await;
-        round(&shared).await;
+        tokio::select! {
+            _ = ticks.tick() => round(&shared).await,
+            () = shared.scarce.listed() => give_back(&shared).await,
+        }
     }
 }
 
 /// Releases what is idle, renews the rest, sweeps what expired elsewhere.
 pub(super) async fn round(shared: &Arc<Shared>) {
+    give_back(shared).await;
     let now = shared.ledger.clock().now();
     let slots: Vec<Arc<Slot>> = shared.slots.read().values().cloned().collect();
     let (mut idle, mut used) = (Vec::new(), Vec::new());
@@ -44,6 +49,21 @@ pub(super) async fn round(shared: &Arc<Shared>) {
     shared.slots.write().retain(|_, slot| slot.lease().is_some() || Arc::strong_count(slot) > 1);
 }
 
+/// Gives back to the ledger what leases of accounts with little credit have free: another gateway may need it.
+async fn give_back(shared: &Shared) {
+    let _one_at_a_time = shared.scarce.giving_back.lock().await;
+    let spare = |lease: &Arc<Lease>| (lease.hold.clone(), lease.spare());
+    let mut parts: Vec<(HoldId, Nanos)> = shared.scarce.take().iter().map(spare).collect();
+    parts.retain(|(_, spare)| *spare > Nanos::ZERO);
+    if parts.is_empty() {
+        return;
+    }
+    // Not put back into the leases: it may have been done all the same. Then it is free again when they end.
+    if let Err(error) = shared.ledger.shrink(parts).await {
+        tracing::warn!(%error, "what leases did not need could not be given back, and is free again when they end");
+    }
+}
+
 async fn renew(shared: &Shared, used: Vec<(Arc<Slot>, HoldId)>) {
     if used.is_empty() {
         return;
@@ -52,6 +72,7 @@ async fn renew(shared: &Shared, used: Vec<(Arc<Slot>, HoldId)>) {
     let refused = match shared.ledger.renew(used.iter().map(|(_, hold)| hold.clone()).collect(), expires_at).await {
         Ok(refused) => refused.into_iter().collect::<HashSet<HoldId>>(),
         Err(error) => {
+            shared.learn(&error);
             tracing::warn!(leases = used.len(), %error, "leases could not be renewed; they end at their expiry");
             return;
         }

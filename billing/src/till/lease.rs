@@ -28,12 +28,17 @@ struct Purse {
     queued: u64,
     expires_at: Timestamp,
     used_at: Timestamp,
+    /// The account has little left besides, so what is free here is given back at once.
+    scarce: bool,
+    /// It is known to who gives back that there is something.
+    listed: bool,
 }
 
 impl Lease {
     /// A lease just taken, as yet without free money: the taker decides what to keep.
     pub(super) fn new(hold: HoldId, expires_at: Timestamp, now: Timestamp) -> Self {
-        let purse = Purse { free: Nanos::ZERO, admitted: 0, queued: 0, expires_at, used_at: now };
+        let purse =
+            Purse { free: Nanos::ZERO, admitted: 0, queued: 0, expires_at, used_at: now, scarce: false, listed: false };
         Self { hold, purse: Mutex::new(purse) }
     }
 
@@ -64,7 +69,7 @@ impl Lease {
         Some(granted)
     }
 
-    /// Takes up to `most` out, to be put back by [`Self::add`] or [`Self::admit_with`]. Keeps the asker's share
+    /// Takes up to `most` out, to be put back by [`Self::put_back`] or [`Self::admit_with`]. Keeps the asker's share
     /// from being admitted to somebody else while the ledger is asked for the rest.
     pub(super) fn reserve(&self, most: Nanos) -> Nanos {
         let mut purse = self.purse.lock();
@@ -73,9 +78,9 @@ impl Lease {
         reserved
     }
 
-    pub(super) fn add(&self, amount: Nanos) {
-        let mut purse = self.purse.lock();
-        purse.free = purse.free.saturating_add(amount);
+    /// Puts back what [`Self::reserve`] took. Answers as [`Self::give_back`].
+    pub(super) fn put_back(&self, amount: Nanos) -> bool {
+        self.purse.lock().put(amount)
     }
 
     /// Admits a request with `granted` of `pot`, adds the rest to what is free, and notes the new expiry.
@@ -86,16 +91,29 @@ impl Lease {
         purse.admit(granted, now);
     }
 
-    /// An admitted request ended without a capture.
-    pub(super) fn give_back(&self, admitted: Nanos, now: Timestamp) {
-        self.purse.lock().end(admitted, now);
+    /// Notes whether the account had more than was asked for.
+    pub(super) fn scarce(&self, scarce: bool) {
+        self.purse.lock().scarce = scarce;
     }
 
-    /// An admitted request ended, and its capture is on the way; `rest` was not used.
-    pub(super) fn queue_capture(&self, rest: Nanos, now: Timestamp) {
+    /// An admitted request ended without a capture. Answers whether something is to be given back to the ledger that was
+    /// not before.
+    pub(super) fn give_back(&self, admitted: Nanos, now: Timestamp) -> bool {
+        self.purse.lock().end(admitted, now)
+    }
+
+    /// An admitted request ended, and its capture is on the way; `rest` was not used. Answers as [`Self::give_back`].
+    pub(super) fn queue_capture(&self, rest: Nanos, now: Timestamp) -> bool {
         let mut purse = self.purse.lock();
-        purse.end(rest, now);
         purse.queued += 1;
+        purse.end(rest, now)
+    }
+
+    /// Takes out what is to be given back to the ledger.
+    pub(super) fn spare(&self) -> Nanos {
+        let mut purse = self.purse.lock();
+        purse.listed = false;
+        if purse.scarce { std::mem::take(&mut purse.free) } else { Nanos::ZERO }
     }
 
     /// One capture is durable, or given up.
@@ -137,10 +155,17 @@ impl Purse {
         self.used_at = now;
     }
 
-    fn end(&mut self, rest: Nanos, now: Timestamp) {
-        self.free = self.free.saturating_add(rest);
+    fn end(&mut self, rest: Nanos, now: Timestamp) -> bool {
         self.admitted = self.admitted.saturating_sub(1);
         self.used_at = now;
+        self.put(rest)
+    }
+
+    fn put(&mut self, amount: Nanos) -> bool {
+        self.free = self.free.saturating_add(amount);
+        let news = self.scarce && self.free > Nanos::ZERO && !self.listed;
+        self.listed |= news;
+        news
     }
 
     fn retire(&mut self) {

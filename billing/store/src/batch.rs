@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::error::StoreError;
 use crate::rows::{
-    AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, Link, MemberRow, PartRow, PastCredit, TransferRow,
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link, MemberRow,
+    NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
 };
 
 /// The names of what a batch may touch.
@@ -20,21 +21,31 @@ pub struct Wanted {
     pub holds: BTreeSet<String>,
     /// Owners, of whom every open hold is wanted.
     pub owners: BTreeSet<String>,
+    /// Owners, of whom the row is wanted.
+    pub epochs: BTreeSet<String>,
     /// Requests, of which the charges are wanted, with their parts.
     pub requests: BTreeSet<String>,
     /// References of credits.
     pub references: BTreeSet<String>,
+    /// References of payments, refunds and disputes, with the accounts on either side.
+    pub moves: BTreeSet<String>,
     /// Keys.
     pub keys: BTreeSet<String>,
     /// Accounts whose members are wanted, all of them.
     pub peopled: BTreeSet<String>,
+    /// Accounts whose hooks for alerts are wanted.
+    pub hooks: BTreeSet<String>,
+    /// Alerts.
+    pub alerts: BTreeSet<String>,
 }
 
 impl Wanted {
-    /// The accounts that are named, and those of these holds.
+    /// The accounts that are named, and those of these holds and moves.
     #[must_use]
-    pub fn accounts_with<'a>(&'a self, holds: &'a [HoldRow]) -> BTreeSet<&'a str> {
-        self.accounts.iter().chain(holds.iter().map(|hold| &hold.account)).map(String::as_str).collect()
+    pub fn accounts_with<'a>(&'a self, holds: &'a [HoldRow], moves: &'a [PastMove]) -> BTreeSet<&'a str> {
+        let of_holds = holds.iter().map(|hold| &hold.account);
+        let of_moves = moves.iter().flat_map(|past| [&past.payer, &past.payee]);
+        self.accounts.iter().chain(of_holds).chain(of_moves).map(String::as_str).collect()
     }
 }
 
@@ -47,16 +58,24 @@ pub struct Loaded {
     pub accounts: Vec<AccountRow>,
     /// Holds; one may be there twice, where it is wanted for two reasons.
     pub holds: Vec<HoldRow>,
+    /// Owners.
+    pub owners: Vec<OwnerRow>,
     /// Charges.
     pub charges: Vec<ChargeRow>,
     /// Parts of those charges that have some, in order.
     pub parts: Vec<PartRow>,
     /// Credits.
     pub credits: Vec<PastCredit>,
+    /// Payments, refunds and disputes.
+    pub moves: Vec<PastMove>,
     /// Keys.
     pub keys: Vec<KeyRow>,
     /// Members.
     pub members: Vec<MemberRow>,
+    /// Hooks for alerts.
+    pub hooks: Vec<HookRow>,
+    /// Alerts.
+    pub alerts: Vec<AlertRow>,
 }
 
 /// Rows to write: new ones, and those that replace what is there under the same name.
@@ -66,6 +85,8 @@ pub struct Changes {
     pub accounts: Vec<AccountRow>,
     /// New or changed holds.
     pub holds: Vec<HoldRow>,
+    /// New or changed owners.
+    pub owners: Vec<OwnerRow>,
     /// New or changed keys.
     pub keys: Vec<KeyRow>,
     /// New or changed members.
@@ -80,15 +101,31 @@ pub struct Changes {
     pub charges: Vec<ChargeRow>,
     /// Parts of those charges.
     pub parts: Vec<PartRow>,
+    /// What is to be added to days; one row for each day, key and model at most. Sums stop at the largest number.
+    pub days: Vec<DayRow>,
+    /// New nodes of the tree; what is there already stays.
+    pub nodes: Vec<NodeRow>,
+    /// New checkpoints; what is there already stays.
+    pub checkpoints: Vec<CheckpointRow>,
+    /// New or changed hooks for alerts.
+    pub hooks: Vec<HookRow>,
+    /// Accounts whose hooks are gone.
+    pub unhooked: Vec<String>,
+    /// New or changed alerts.
+    pub alerts: Vec<AlertRow>,
 }
 
 impl Changes {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { accounts, holds, keys, members, gone, transfers, entries, charges, parts } = self;
-        let state = accounts.is_empty() && holds.is_empty() && keys.is_empty() && members.is_empty() && gone.is_empty();
-        state && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
+        let Self { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = self;
+        let Self { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = self;
+        let credit = accounts.is_empty() && holds.is_empty() && owners.is_empty();
+        let state = credit && keys.is_empty() && members.is_empty() && gone.is_empty();
+        let tree = nodes.is_empty() && checkpoints.is_empty();
+        let told = days.is_empty() && hooks.is_empty() && unhooked.is_empty() && alerts.is_empty();
+        state && tree && told && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
     }
 }
 

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use crate::error::StoreError;
-use crate::rows::{AccountRow, ChargeRow, EntryRow, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::rows::{
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
+    OwnerRow, PartRow, TransferRow,
+};
 
 /// A stretch of the log: transfers, and all other rows that lie in it, whether their transfer is there or not.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +47,9 @@ pub trait Snapshot: Send {
     /// The next `limit` holds after `after`, in the order of their ids.
     async fn holds(&mut self, after: &str, limit: i64) -> Result<Vec<HoldRow>, StoreError>;
 
+    /// All owners, in the order of their names.
+    async fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError>;
+
     /// All accounts, in the order of their ids.
     async fn accounts(&mut self) -> Result<Vec<AccountRow>, StoreError>;
 
@@ -52,4 +58,19 @@ pub trait Snapshot: Send {
 
     /// All members, in the order of their accounts and subjects.
     async fn members(&mut self) -> Result<Vec<MemberRow>, StoreError>;
+
+    /// What was spent by day, by everybody.
+    async fn days(&mut self) -> Result<Vec<DayRow>, StoreError>;
+
+    /// All checkpoints, oldest first.
+    async fn checkpoints(&mut self) -> Result<Vec<CheckpointRow>, StoreError>;
+
+    /// All nodes of the tree that are kept, by level and place.
+    async fn nodes(&mut self) -> Result<Vec<NodeRow>, StoreError>;
+
+    /// All hooks for alerts, in the order of their accounts.
+    async fn hooks(&mut self) -> Result<Vec<HookRow>, StoreError>;
+
+    /// The next `limit` alerts after `after`, in the order of their ids.
+    async fn alerts(&mut self, after: &str, limit: i64) -> Result<Vec<AlertRow>, StoreError>;
 }

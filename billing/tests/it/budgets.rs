@@ -179,7 +179,8 @@ async fn a_limit_that_comes_later_counts_what_is_under_way() {
     bench.ledger.credit(grant(&account, 1000, "more"), &Actor::operator()).await.unwrap();
     bench.ledger.capture(spent_with("before", 5, Some(&key("key_1")), None)).await.unwrap();
     bench.hand.advance(Duration::from_millis(1));
-    let till = Till::open(bench.ledger.clone(), TillConfig { slice: nanos(500), ..TillConfig::new(owner()) }).await;
+    let config = TillConfig { slice: nanos(500), ..TillConfig::new(owner(), bench.journal()) };
+    let till = Till::open(bench.ledger.clone(), config).await;
     let till = till.unwrap();
     let budgets = Budgets::new(bench.ledger.clone());
     let charge: Charge = shown(&charge_of(20, 0, "alice"), Some(&key("key_1")), None);

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use peerway_billing::{AccountId, Actor, Amount, Ledger, LedgerOptions, Nanos, Till, TillConfig};
@@ -13,6 +14,7 @@ use crate::databases::{PostgresDatabase, SqliteFile, TestDatabase};
 use crate::support::{assert_clean, capture, charge_of, grant, hold, nanos, owner, request};
 
 const DATABASE: &str = "PEERWAY_TEST_HAMMER_DATABASE";
+const JOURNAL: &str = "PEERWAY_TEST_HAMMER_JOURNAL";
 const ACCOUNT: &str = "PEERWAY_TEST_HAMMER_ACCOUNT";
 const ROUND: &str = "PEERWAY_TEST_HAMMER_ROUND";
 /// What one request asks; with 10 % fee it costs 11.
@@ -26,7 +28,9 @@ async fn hammer() {
     let account = AccountId::new(std::env::var(ACCOUNT).unwrap()).unwrap();
     let round = std::env::var(ROUND).unwrap();
     let ledger = open(&database).await;
-    let till = Till::open(ledger.clone(), TillConfig { slice: nanos(200), ..TillConfig::new(owner()) }).await.unwrap();
+    let config =
+        TillConfig { slice: nanos(200), ..TillConfig::new(owner(), PathBuf::from(std::env::var(JOURNAL).unwrap())) };
+    let till = Till::open(ledger.clone(), config).await.unwrap();
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..8 {
         let (ledger, till, account, round) = (ledger.clone(), till.clone(), account.clone(), round.clone());
@@ -48,7 +52,7 @@ async fn hammer() {
 async fn through_the_till(till: &Till, account: &AccountId, name: &str) {
     let admitted = till.admit(request(name), account, Amount::exactly(nanos(11))).await.unwrap();
     admitted.capture(charge_of(ASK, 1000, "alice"));
-    till.flush().await.unwrap();
+    till.durable().await;
 }
 
 async fn through_the_ledger(ledger: &Ledger, account: &AccountId, name: &str) {
@@ -69,10 +73,11 @@ fn say(name: &str) {
 }
 
 /// Runs the hammer until it has acknowledged `enough` requests, kills it, and answers all it acknowledged.
-fn run_and_kill(database: &str, account: &AccountId, round: usize, enough: usize) -> Vec<String> {
+fn run_and_kill(database: &str, journal: &Path, account: &AccountId, round: usize, enough: usize) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::hammer", "--ignored", "--nocapture", "--test-threads=1"])
         .env(DATABASE, database)
+        .env(JOURNAL, journal)
         .env(ACCOUNT, account.as_str())
         .env(ROUND, format!("round{round}"))
         .stdout(Stdio::piped())
@@ -108,6 +113,7 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost_in_postgres() {
 }
 
 async fn kill_again_and_again(database: &str) {
+    let journal = tempfile::tempdir().unwrap();
     let ledger = open(database).await;
     let account = ledger.create_account("hammered", &Actor::operator()).await.unwrap().id;
     let credit = 1_000_000_000;
@@ -116,11 +122,13 @@ async fn kill_again_and_again(database: &str) {
 
     let mut acked = HashSet::new();
     for (round, enough) in [1, 7, 40, 90, 160, 333].into_iter().enumerate() {
-        let names = run_and_kill(database, &account, round, enough);
+        let names = run_and_kill(database, journal.path(), &account, round, enough);
         assert!(names.len() >= enough, "round {round}: only {} of {enough}", names.len());
         acked.extend(names);
 
         let ledger = open(database).await;
+        // Charges what was acknowledged by the journal and had not come to the ledger.
+        let till = Till::open(ledger.clone(), TillConfig::new(owner(), journal.path().to_owned())).await.unwrap();
         assert_clean(&ledger).await;
         let receipts = ledger.charges(&account, 10_000).await.unwrap();
         assert!(receipts.len() < 10_000, "all receipts are looked at");
@@ -129,8 +137,8 @@ async fn kill_again_and_again(database: &str) {
         let lost: Vec<&String> = acked.difference(&charged).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         assert!(receipts.iter().all(|receipt| receipt.paid.total == nanos(11) && receipt.shortfall == Nanos::ZERO));
+        assert!(receipts.iter().all(|receipt| !receipt.late), "replayed before the leases are released");
 
-        let till = Till::open(ledger.clone(), TillConfig::new(owner())).await.unwrap();
         let balance = ledger.account(&account).await.unwrap().balance;
         let spent = i64::try_from(receipts.len()).unwrap() * 11;
         assert_eq!((balance.posted, balance.held), (nanos(credit - spent), Nanos::ZERO));

@@ -71,11 +71,17 @@ async fn perform(ledger: Ledger, customers: Vec<AccountId>, op: Op) -> Result<An
         Op::Hold { id, account, least, most, expires_at } => {
             let amount = Amount { least: nanos(least), most: nanos(most) };
             let (id, account) = (hold_id(id), customers[account].clone());
-            granted(ledger.hold(NewHold { id, account, amount, expires_at: at(expires_at), owner: owner() }).await?)
+            granted(
+                ledger
+                    .hold(NewHold { id, account, amount, ahead: nanos(0), expires_at: at(expires_at), owner: owner() })
+                    .await?,
+            )
         }
         Op::Extend { id, least, most, expires_at } => {
             let add = Amount { least: nanos(least), most: nanos(most) };
-            granted(ledger.extend(Extend { hold: hold_id(id), add, expires_at: at(expires_at) }).await?)
+            granted(
+                ledger.extend(Extend { hold: hold_id(id), add, ahead: nanos(0), expires_at: at(expires_at) }).await?,
+            )
         }
         Op::Renew { id, expires_at } => {
             Answer::Renewed(ledger.renew(vec![hold_id(id)], at(expires_at)).await?.is_empty())

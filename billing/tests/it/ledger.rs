@@ -171,8 +171,12 @@ async fn overdue_holds_are_listed_and_swept() {
     assert_eq!(bench.ledger.sweep().await.unwrap(), 1);
     assert_eq!(bench.ledger.sweep().await.unwrap(), 0);
     assert!(bench.ledger.verify().await.unwrap().overdue_holds.is_empty());
-    let more =
-        Extend { hold: HoldId::new("h").unwrap(), add: Amount::exactly(Nanos::ZERO), expires_at: bench.in_secs(60) };
+    let more = Extend {
+        hold: HoldId::new("h").unwrap(),
+        add: Amount::exactly(Nanos::ZERO),
+        ahead: Nanos::ZERO,
+        expires_at: bench.in_secs(60),
+    };
     let ended = LedgerError::HoldEnded { hold: HoldId::new("h").unwrap(), state: HoldState::Expired };
     assert_eq!(bench.ledger.extend(more).await, Err(ended.clone()));
     assert_eq!(bench.ledger.release(&HoldId::new("h").unwrap()).await, Err(ended));
@@ -255,7 +259,7 @@ async fn accounts_are_listed_page_by_page() {
         bench.customer(10).await;
     }
     let all = bench.ledger.accounts(None, 100).await.unwrap();
-    assert_eq!(all.len(), 7, "five customers and the platform's two");
+    assert_eq!(all.len(), 12, "five customers and the platform's seven");
     let rest = bench.ledger.accounts(Some(&all[2].id), 2).await.unwrap();
     assert_eq!(rest, all[3..5]);
     assert_eq!(all.iter().filter(|account| account.kind == AccountKind::Customer).count(), 5);

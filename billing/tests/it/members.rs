@@ -104,8 +104,11 @@ async fn only_customers_have_members() {
 #[test]
 fn a_role_is_its_scopes() {
     let words = |role: Role| role.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
-    assert_eq!(words(Role::Owner).len(), 8);
-    assert_eq!(words(Role::Billing), ["usage:read", "audit:read", "keys:read", "members:read"]);
+    assert_eq!(words(Role::Owner).len(), 10);
+    assert_eq!(
+        words(Role::Billing),
+        ["usage:read", "audit:read", "keys:read", "members:read", "billing:read", "billing:write"]
+    );
     assert_eq!(words(Role::Developer), ["inference", "usage:read", "keys:read", "keys:write"]);
     assert_eq!(words(Role::Viewer), ["usage:read", "keys:read", "members:read"]);
     assert!(!Scope::Admin.is_in(Role::Billing.scopes()));

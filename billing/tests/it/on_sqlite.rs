@@ -9,12 +9,18 @@ mod support {
     pub(crate) type Bench = crate::support::Bench<Database>;
 }
 
+#[path = "alerts.rs"]
+mod alerts;
 #[path = "audit.rs"]
 mod audit;
 #[path = "budgets.rs"]
 mod budgets;
+#[path = "days.rs"]
+mod days;
 #[path = "histories.rs"]
 mod histories;
+#[path = "journal.rs"]
+mod journal;
 #[path = "keys.rs"]
 mod keys;
 #[path = "ledger.rs"]
@@ -23,5 +29,13 @@ mod ledger;
 mod members;
 #[path = "parts.rs"]
 mod parts;
+#[path = "payments.rs"]
+mod payments;
+#[path = "proofs.rs"]
+mod proofs;
+#[path = "scarce.rs"]
+mod scarce;
+#[path = "takeover.rs"]
+mod takeover;
 #[path = "till.rs"]
 mod till;

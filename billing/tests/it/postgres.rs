@@ -107,7 +107,7 @@ async fn what_was_changed_behind_the_ledgers_back_is_found() {
             "keep_log",
             "CREATE OR REPLACE FUNCTION keep_log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         ),
-        (Check::Schema, "accounts_check", "ALTER TABLE accounts DROP CONSTRAINT accounts_check"),
+        (Check::Schema, "accounts_covered", "ALTER TABLE accounts DROP CONSTRAINT accounts_covered"),
         (Check::Schema, "holds_open", "DROP INDEX holds_open"),
         (Check::Schema, "entries.note", "ALTER TABLE entries ADD COLUMN note TEXT"),
         (Check::Balances, "account acct_", "UPDATE accounts SET balance = balance + 1 WHERE kind = 'customer'"),

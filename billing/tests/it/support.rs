@@ -1,5 +1,6 @@
 //! What several tests need: a ledger in a database of its own, and short ways to say common things.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use peerway_billing::{
@@ -7,6 +8,8 @@ use peerway_billing::{
     KeyTerms, Ledger, LedgerOptions, ManualClock, Nanos, NewHold, OperatorId, Outcome, OwnerId, Part, PerMillion,
     Price, Reference, RequestId, SubjectId, Timestamp, TokenCount, TokenId,
 };
+use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::databases::TestDatabase;
 
@@ -18,6 +21,8 @@ pub(crate) struct Bench<D> {
     pub(crate) clock: Clock,
     pub(crate) hand: ManualClock,
     pub(crate) database: D,
+    /// For what a gateway keeps beside the database.
+    pub(crate) folder: TempDir,
 }
 
 impl<D: TestDatabase> Bench<D> {
@@ -25,7 +30,12 @@ impl<D: TestDatabase> Bench<D> {
         let database = D::fresh().await;
         let (clock, hand) = Clock::manual(START);
         let ledger = database.open(options(clock.clone())).await;
-        Self { ledger, clock, hand, database }
+        Self { ledger, clock, hand, database, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Where its till keeps captures.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
     }
 
     /// The same ledger, as another process would open it.
@@ -112,6 +122,7 @@ pub(crate) fn hold(id: &str, account: &AccountId, amount: i64, expires_at: Times
         id: HoldId::new(id).unwrap(),
         account: account.clone(),
         amount: Amount::exactly(nanos(amount)),
+        ahead: Nanos::ZERO,
         expires_at,
         owner: owner(),
     }
@@ -170,4 +181,14 @@ pub(crate) fn capture(hold: &str, name: &str, ask: i64, close: bool) -> Capture 
         at_most: None,
         close,
     }
+}
+
+/// So many transfers more.
+pub(crate) async fn fill<D>(bench: &Bench<D>, transfers: u32) {
+    let mut asked = JoinSet::new();
+    for _ in 0..transfers {
+        let ledger = bench.ledger.clone();
+        asked.spawn(async move { ledger.create_account("filling", &Actor::operator()).await.unwrap() });
+    }
+    asked.join_all().await;
 }

@@ -40,4 +40,5 @@ pub use client::PeerAddr;
 pub use minted::{MintTerms, Minted};
 pub use principal::{Principal, RateKey};
 pub use provider_config::{IdentityProviderConfig, SigningAlgorithm};
+pub(crate) use secret::secret_bytes;
 pub use secret::{SecretError, TokenSecret};

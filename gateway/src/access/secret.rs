@@ -1,4 +1,4 @@
-//! The secret that signs minted tokens: 32 random bytes in the data folder, for its owner's eyes only.
+//! Secrets that sign, of minted tokens and of the ledger: 32 random bytes each in the data folder, for its owner's eyes only.
 //!
 //! A secret in the configuration was rejected: configurations are copied, committed and shown to others. Whoever has
 //! this one can make tokens for every key whose id they know.
@@ -19,24 +19,30 @@ pub struct TokenSecret([u8; LENGTH]);
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The system refuses.
-    #[error("cannot use the token secret {}: {cause}", path.display())]
+    #[error("cannot use the {what} {}: {cause}", path.display())]
     Unusable {
+        /// What it is for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
     },
     /// Others may read it.
-    #[error("the token secret {} has mode {mode:o}: run `chmod 600` on it", path.display())]
+    #[error("the {what} {} has mode {mode:o}: run `chmod 600` on it", path.display())]
     TooOpen {
+        /// What it is for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
     },
     /// It is something else.
-    #[error("{} is no token secret: move it away, and a new one is made (tokens minted before then stop working)", path.display())]
+    #[error("{} is no {what}: move it away, and a new one is made (what the old one signed is then a stranger's)", path.display())]
     Corrupt {
+        /// What it is for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
     },
@@ -48,20 +54,7 @@ impl TokenSecret {
     /// # Errors
     /// Where it cannot be read or made, is open to others, or is no secret.
     pub fn load_or_create(path: &Path) -> Result<Self, SecretError> {
-        let unusable = |cause| SecretError::Unusable { path: path.to_owned(), cause };
-        if !path.exists() {
-            create(path).map_err(unusable)?;
-        }
-        let file = File::open(path).map_err(unusable)?;
-        let metadata = file.metadata().map_err(unusable)?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(SecretError::TooOpen { path: path.to_owned(), mode });
-        }
-        let mut bytes = Vec::new();
-        // One byte more than there should be shows what is longer, and no more of it is read.
-        file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(unusable)?;
-        bytes.try_into().map(Self).map_err(|_| SecretError::Corrupt { path: path.to_owned() })
+        secret_bytes(path, "token secret").map(Self)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -78,6 +71,27 @@ impl std::fmt::Debug for TokenSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TokenSecret(…)")
     }
+}
+
+/// The secret bytes in this file, which is made where it is missing. `what`: what they are for, in words.
+///
+/// # Errors
+/// Where it cannot be read or made, is open to others, or holds something else.
+pub(crate) fn secret_bytes(path: &Path, what: &'static str) -> Result<[u8; LENGTH], SecretError> {
+    let unusable = |cause| SecretError::Unusable { what, path: path.to_owned(), cause };
+    if !path.exists() {
+        create(path).map_err(unusable)?;
+    }
+    let file = File::open(path).map_err(unusable)?;
+    let metadata = file.metadata().map_err(unusable)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(SecretError::TooOpen { what, path: path.to_owned(), mode });
+    }
+    let mut bytes = Vec::new();
+    // One byte more than there should be shows what is longer, and no more of it is read.
+    file.take(LENGTH as u64 + 1).read_to_end(&mut bytes).map_err(unusable)?;
+    bytes.try_into().map_err(|_| SecretError::Corrupt { what, path: path.to_owned() })
 }
 
 /// Writes a draft beside the file, readable to its owner only, and gives it its name in one step: a crash leaves no half

@@ -23,6 +23,7 @@ const NAME_DIGITS: usize = 32;
 #[derive(Debug, Deserialize)]
 pub struct Wanted {
     id: Option<String>,
+    pub(super) request: Option<String>,
 }
 
 type Shared = State<Arc<Gateway>>;
@@ -32,9 +33,16 @@ type Caller = Extension<Arc<Principal>>;
 pub async fn credits(State(gateway): Shared, Extension(principal): Caller) -> Response {
     let answer = async {
         principal.require(Scope::UsageRead)?;
-        let totals = gateway.ledger.totals(&principal.account).await.map_err(|cause| refused(cause, "id"))?;
-        let (total_credits, total_usage) = (totals.credited.to_usd_f64(), totals.used.to_usd_f64());
-        json(StatusCode::OK, &Data { data: Credits { total_credits, total_usage } })
+        let failed = |cause| refused(cause, "id");
+        let totals = gateway.ledger.totals(&principal.account).await.map_err(failed)?;
+        let forecast = gateway.ledger.forecast(&principal.account).await.map_err(failed)?;
+        let data = Credits {
+            total_credits: totals.credited.to_usd_f64(),
+            total_usage: totals.used.to_usd_f64(),
+            spend_rate: forecast.map(|forecast| forecast.per_day.to_usd_f64()),
+            runs_out_at: forecast.and_then(|forecast| forecast.runs_out_at).map(|at| at.to_string()),
+        };
+        json(StatusCode::OK, &Data { data })
     };
     or_refuse(answer.await)
 }
@@ -76,18 +84,26 @@ pub async fn key(State(gateway): Shared, Extension(principal): Caller) -> Respon
 pub async fn generation(State(gateway): Shared, Extension(principal): Caller, Asked(asked): Asked<Wanted>) -> Response {
     let answer = async {
         principal.require(Scope::UsageRead)?;
-        let id = asked.id.ok_or_else(|| ApiError::invalid("id", "Name a request: `?id=req_…`."))?;
-        let request = request_id(&id).ok_or_else(|| not_found("request"))?;
-        let receipt = gateway.ledger.charge(&request).await.map_err(|cause| match cause {
-            peerway_billing::LedgerError::NotFound { .. } => not_found("request"),
-            cause => refused(cause, "id"),
-        })?;
-        if receipt.account != principal.account {
-            return Err(not_found("request"));
-        }
+        let receipt = receipt_of(&gateway, &principal, asked.id, "id").await?;
         json(StatusCode::OK, &Data { data: told(&receipt) })
     };
     or_refuse(answer.await)
+}
+
+/// The receipt of the caller's own request that the field `field` names.
+pub(super) async fn receipt_of(
+    gateway: &Gateway,
+    principal: &Principal,
+    id: Option<String>,
+    field: &str,
+) -> Result<Receipt, ApiError> {
+    let id = id.ok_or_else(|| ApiError::invalid(field, format!("Name a request: `?{field}=req_…`.")))?;
+    let request = request_id(&id).ok_or_else(|| not_found("request"))?;
+    let receipt = gateway.ledger.charge(&request).await.map_err(|cause| match cause {
+        peerway_billing::LedgerError::NotFound { .. } => not_found("request"),
+        cause => refused(cause, field),
+    })?;
+    if receipt.account == principal.account { Ok(receipt) } else { Err(not_found("request")) }
 }
 
 /// The budget with the least left: its window, its limit, and what is left.
@@ -132,12 +148,17 @@ fn told(receipt: &Receipt) -> Generation {
         total_cost: cost,
         usage: cost,
         upstream_inference_cost: receipt.paid.operator.to_usd_f64(),
+        fee: receipt.paid.fee.to_usd_f64(),
+        shortfall: receipt.shortfall.to_usd_f64(),
+        key: receipt.key.as_ref().map(ToString::to_string),
+        ledger_seq: receipt.seq,
         created_at: receipt.created_at.to_string(),
         model: receipt.model.clone(),
         provider_name: receipt.node.clone(),
         cancelled: receipt.outcome == Outcome::CallerLeft,
         finish_reason: finish_reason.map(str::to_owned),
         tokens_prompt: receipt.billed.prompt(),
+        tokens_cached: receipt.billed.cached(),
         tokens_completion: receipt.billed.completion(),
         native_tokens_prompt: receipt.claimed.prompt(),
         native_tokens_completion: receipt.claimed.completion(),

@@ -14,7 +14,9 @@ mod model;
 mod moment;
 mod node;
 mod output;
+mod payment;
 mod policy;
+mod proof;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -38,10 +40,14 @@ pub const BOOTSTRAP_IDENTITY_FILE: &str = "bootstrap.key";
 pub const ANSWERED_FOLDER: &str = "answered";
 /// What signs the tokens that are minted under keys, in the data folder.
 pub const TOKEN_SECRET_FILE: &str = "token.key";
+/// What signs the ledger, in the data folder.
+pub const CHECKPOINT_KEY_FILE: &str = "checkpoint.key";
 /// What models have cost, in the data folder.
 pub const PRICES_FILE: &str = "prices.jsonl";
 /// Responses that callers let be kept, in the data folder.
 pub const RESPONSES_FOLDER: &str = "responses";
+/// Captures that are not in the ledger yet, in the data folder.
+pub const CAPTURES_FOLDER: &str = "captures";
 /// The running gateway's socket in the data folder.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 
@@ -76,6 +82,9 @@ enum Command {
     /// Credit that requests are paid from
     #[command(subcommand)]
     Credit(credit::CreditCommand),
+    /// Payments by card that wait for a decision
+    #[command(subcommand)]
+    Payment(payment::PaymentCommand),
     /// Keys that callers show
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -120,6 +129,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bootstrap(args) => bootstrap::run(args, cli.data_dir).await,
         Command::Account(command) => account::run(command, &workspace).await,
         Command::Credit(command) => credit::run(command, &workspace).await,
+        Command::Payment(command) => payment::run(command, &workspace).await,
         Command::Key(command) => key::run(command, &workspace).await,
         Command::Member(command) => member::run(command, &workspace).await,
         Command::Audit(args) => audit::run(args, &workspace).await,

@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    ADMIN_SOCKET, ANSWERED_FOLDER, CATALOG_FOLDER, IDENTITY_FILE, PRICES_FILE, RESPONSES_FOLDER, TOKEN_SECRET_FILE,
-    prepare,
+    ADMIN_SOCKET, ANSWERED_FOLDER, CAPTURES_FOLDER, CATALOG_FOLDER, CHECKPOINT_KEY_FILE, IDENTITY_FILE, PRICES_FILE,
+    RESPONSES_FOLDER, TOKEN_SECRET_FILE, prepare,
 };
 use crate::Gateway;
 use crate::access::{Authenticator, TokenSecret};
 use crate::admin::AdminSocket;
 use crate::admission::{AdmissionMode, ListedNodes};
+use crate::alerts::{Alerts, Sender};
 use crate::catalog::Catalog;
 use crate::config::{LogFormat, ServeConfig};
 use crate::idempotency::Shelf;
@@ -32,6 +33,7 @@ use crate::media::Fetcher;
 use crate::prices::Prices;
 use crate::responses::{Background, ResponseStore};
 use crate::server::{ServerLimits, serve};
+use crate::signer::Signer;
 use crate::work::Work;
 use crate::{stack, telemetry};
 
@@ -122,6 +124,11 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Op
     let secret = TokenSecret::load_or_create(&config.data_dir.join(TOKEN_SECRET_FILE))?;
     let authenticator = Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id.to_string())
         .map_err(|error| anyhow::anyhow!("configuration: identity_providers: {error}"))?;
+    let signer = Arc::new(Signer::open(ledger.clone(), &config.data_dir.join(CHECKPOINT_KEY_FILE))?);
+    info!(key = %signer.public(), "the ledger is signed with this key; publish it where callers find it");
+    let sender = Sender::new(config.alerts_anywhere).context("alerts cannot be sent")?;
+    let alerts = Arc::new(Alerts::new(ledger.clone(), sender));
+    let sign_every = (config.checkpoint_transfers, Duration::from_secs(config.checkpoint_every_s));
     let listed = ListedNodes::open(&config.data_dir, config.admission)?;
     let peers = GatewayPeer::start_admitting(identity, peer_config(&config)?, listed.admissions()).await?;
     let admin = AdminSocket::bind(config.data_dir.join(ADMIN_SOCKET)).context("cannot make the admin socket")?;
@@ -131,7 +138,10 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Op
         fee: config.fee()?,
         authenticator,
         catalog: Arc::clone(&catalog),
+        payments: config.stripe.payments(&ledger)?,
         ledger: ledger.clone(),
+        alerts: Arc::clone(&alerts),
+        signer: Arc::clone(&signer),
         till,
         budgets: Budgets::new(ledger.clone()),
         limits: RateLimits::default(),
@@ -151,6 +161,8 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Op
     let background = [
         tokio::spawn(telemetry::keep_up(metrics)),
         tokio::spawn(sweep(ledger.clone())),
+        tokio::spawn(alerts.follow()),
+        tokio::spawn(signer.follow(sign_every.0, sign_every.1)),
         tokio::spawn(async move { shelf.sweep().await }),
         tokio::spawn(async move { responses.sweep().await }),
         tokio::spawn(async move { catalog.follow_changes().await }),
@@ -160,6 +172,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Op
         tokio::spawn(follow_providers(Arc::clone(&gateway))),
         tokio::spawn(stop_on_signal(stopping.clone())?),
     ];
+    let payments = gateway.config.stripe.start(gateway.payments.as_ref());
     for address in gateway.peers.addresses() {
         info!(%address, "nodes can dial");
     }
@@ -172,7 +185,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Op
     serve(listener, stack::http_service(&gateway), limits, stopping).await;
     gateway.work.end(limits.drain).await;
 
-    for task in background {
+    for task in background.into_iter().chain(payments) {
         task.abort();
     }
     if let Err(cause) = gateway.prices.save() {
@@ -180,7 +193,7 @@ pub(super) async fn run(args: ServeArgs, data_dir: Option<PathBuf>, database: Op
     }
     // Peers first: a stream that is cut now still settles its bill, which the till then makes durable.
     gateway.peers.shutdown().await;
-    gateway.till.close().await.context("the last captures could not be made durable")?;
+    gateway.till.close().await.context("the last captures wait for the next start")?;
     ledger.close().await;
     info!("gateway is down; every capture is in the ledger");
     Ok(())
@@ -200,7 +213,7 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
 fn till_config(config: &ServeConfig, identity: &Identity) -> anyhow::Result<TillConfig> {
     // Stable for a data folder, so that the leases of a crashed predecessor are found.
     let owner = OwnerId::new(format!("gateway:{}", identity.peer_id()))?;
-    Ok(TillConfig { slice: config.lease_slice()?, ..TillConfig::new(owner) })
+    Ok(TillConfig { slice: config.lease_slice()?, ..TillConfig::new(owner, config.data_dir.join(CAPTURES_FOLDER)) })
 }
 
 fn peer_config(config: &ServeConfig) -> anyhow::Result<GatewayPeerConfig> {

@@ -47,7 +47,8 @@ pub(super) struct Won<T> {
 }
 
 /// Tries nodes in their order until one begins. Where `late` tells when a node is late, the next one is then asked as
-/// well; the first that begins wins. Who comes too late is dropped, which stops it, and is not blamed.
+/// well; the first that begins wins. Who comes too late is dropped, which stops it, and is not blamed; but that it had not
+/// begun by then is remembered, or it would be first again each time.
 ///
 /// # Errors
 /// As [`super::dispatch`].
@@ -64,17 +65,23 @@ where
         async move { (begun.await, pick, asked, is_hedge) }
     };
     let (mut running, mut hedges, mut late_at) = (FuturesUnordered::new(), 0_u64, None);
+    // Who works on it, since when.
+    let mut waited_for: Vec<(Candidate, Instant)> = Vec::with_capacity(AT_ONCE);
     loop {
         if running.is_empty() {
             let Some(pick) = attempts.next() else { return Err(attempts.error()) };
             late_at = late(&pick.candidate).map(|wait| Instant::now() + wait);
+            waited_for.push((pick.candidate.clone(), Instant::now()));
             running.push(attempt(pick, false));
         }
         let hedge_at = late_at.filter(|_| running.len() < AT_ONCE);
         tokio::select! {
             biased;
-            Some((begun, pick, asked, is_hedge)) = running.next() => match begun {
+            Some((begun, pick, asked, is_hedge)) = running.next() => {
+                waited_for.retain(|(candidate, _)| candidate.peer_id() != pick.candidate.peer_id());
+                match begun {
                 Ok(answer) => {
+                    waited_for.iter().for_each(|(late, since)| late.health().had_not_begun(since.elapsed()));
                     ended("won", u64::from(is_hedge));
                     ended("lost", hedges - u64::from(is_hedge));
                     return Ok(Won { pick, took: asked.elapsed(), answer });
@@ -84,12 +91,13 @@ where
                     hedges -= u64::from(is_hedge);
                     attempts.failed(&pick, failed);
                 }
-            },
+            }},
             () = until(hedge_at), if hedge_at.is_some() => {
                 late_at = None;
                 if let Some(pick) = attempts.next_hedge() {
                     late_at = late(&pick.candidate).map(|wait| Instant::now() + wait);
                     hedges += 1;
+                    waited_for.push((pick.candidate.clone(), Instant::now()));
                     running.push(attempt(pick, true));
                 }
             }
@@ -116,7 +124,7 @@ mod tests {
     use std::sync::Arc;
 
     use peerway_openapi::ErrorKind;
-    use peerway_p2p::{Ask, ModelOffer, Offer, PeerId};
+    use peerway_p2p::{Ask, Directory, ModelOffer, Offer, PeerId};
 
     use super::*;
     use crate::dispatch::RetryBudget;
@@ -178,6 +186,13 @@ mod tests {
             Ok((place(&won.pick), began.elapsed()))
         }
 
+        /// Milliseconds to a first piece, as far as they were learnt here: of those that did not win.
+        fn known(&self) -> Vec<Option<u32>> {
+            let now_ms = Directory::new(1).now_ms();
+            let known = |pick: &Pick| pick.candidate.health().first_token_ms(now_ms).map(|(ms, _)| ms);
+            self.picks.iter().map(known).collect()
+        }
+
         fn failures(&self) -> Vec<u32> {
             self.picks.iter().map(|pick| pick.candidate.health().failures()).collect()
         }
@@ -199,8 +214,11 @@ mod tests {
         assert_eq!(market.run(Some(LATE)).await, Ok((1, secs(3))));
         assert_eq!(*market.asked.borrow(), [(0, secs(0)), (1, secs(1))], "two at once, and no more");
         assert_eq!(market.failures(), [0, 0, 0], "to be slower is no fault");
+        assert!(market.picks.iter().all(|pick| pick.candidate.health().incidents() == 0));
+        assert_eq!(market.known(), [Some(3000), None, None], "the first had 3 s and had not begun");
         let market = Market::of(&[(2, true), (5, true)]);
         assert_eq!(market.run(Some(LATE)).await, Ok((0, secs(2))), "the first may still win");
+        assert_eq!(market.known(), [None, Some(1000)], "the other was asked a second ago");
     }
 
     #[tokio::test(start_paused = true)]
@@ -216,6 +234,7 @@ mod tests {
         // The first fails after 4 s; the second is late since 2 s, so the third is asked at once.
         assert_eq!(market.run(Some(LATE)).await, Ok((2, secs(5))));
         assert_eq!(market.failures(), [1, 0, 0]);
+        assert_eq!(market.known(), [None, Some(4000), None], "who failed was not late");
         let market = Market::of(&[(3, true), (1, false)]);
         assert_eq!(market.run(Some(LATE)).await, Ok((0, secs(3))));
         assert_eq!(market.failures(), [0, 1]);

@@ -24,4 +24,4 @@ pub use form::{Form, Most};
 pub use patience::Pauses;
 pub use retries::RetryBudget;
 pub use stream::{Asking, Dispatched, dispatch, go_on};
-pub use whole::fetch;
+pub use whole::{Fetching, fetch};

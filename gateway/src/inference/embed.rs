@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use peerway_openapi::completions::Prompt;
@@ -20,7 +19,7 @@ use super::estimate::Estimate;
 use super::headers::{self, Served};
 use super::{Caller, internal, plan};
 use crate::catalog::CatalogModel;
-use crate::dispatch::{Attempts, fetch};
+use crate::dispatch::{Attempts, Fetching, fetch};
 use crate::route::{Requirement, Wishes};
 
 /// Where nodes take it.
@@ -31,6 +30,7 @@ const PATH: &str = "/v1/embeddings";
 /// # Errors
 /// Whatever rules the request out, or that no node answered. Nothing is charged then.
 pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Response, ApiError> {
+    let hedges = headers::hedges(caller.hedge.as_ref())?;
     let (model, sort) = plan::named(caller, &request.model)?;
     let estimate = size(&request, &model)?;
     let requirements = [Requirement { capability: "embeddings", field: "model" }];
@@ -42,11 +42,17 @@ pub async fn embed(caller: &Caller, request: EmbeddingRequest) -> Result<Respons
     let encoding_format = Some(EncodingFormat::Base64);
     let sent = EmbeddingRequest { model: model.card.id.clone(), provider: None, encoding_format, ..request.clone() };
     let sent = serde_json::to_vec(&sent).map_err(|cause| internal("a request could not be written", &cause))?;
-    let wait = Duration::from_secs(caller.gateway.config.first_token_timeout_s);
+    let fetching = Fetching {
+        path: PATH,
+        body: sent.into(),
+        prompt: estimate.prompt,
+        wait: Duration::from_secs(caller.gateway.config.first_token_timeout_s),
+        hedges,
+    };
     let mut attempts = Attempts::new(picks, Arc::clone(&caller.gateway.retries));
     let read = |bytes: &[u8]| check(bytes, &request);
     let client = caller.gateway.peers.client();
-    let (pick, (vectors, claimed)) = fetch(client, &mut attempts, PATH, &Bytes::from(sent), wait, read).await?;
+    let (pick, (vectors, claimed)) = fetch(client, &mut attempts, &fetching, read).await?;
 
     let seller = admit::seller(&pick)?;
     let usage = bill.settle_prompt(&seller, claimed);

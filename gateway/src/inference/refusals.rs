@@ -20,7 +20,11 @@ pub(super) fn no_node(refusal: Refusal, id: &str, candidates: Candidates<'_>, ne
         Refusal::TooDear => format!("Every node that serves `{id}` asks more than this gateway pays. Try again."),
         Refusal::NoneHealthy => format!("No node that serves `{id}` is healthy at the moment. Try again."),
         Refusal::Incapable(requirement) => {
-            let message = format!("No node that serves `{id}` follows `{}`.", requirement.capability);
+            let mut message = format!("No node that serves `{id}` follows `{}`.", requirement.capability);
+            if need.wishes.lets_drop_parameters() {
+                message += " None may drop a parameter unseen, so `provider.require_parameters: false` is not followed; \
+                            leave the parameter out.";
+            }
             return ApiError::new(ErrorKind::NoEndpointMatches, message).at(requirement.field);
         }
         Refusal::Unwanted(wish) => {

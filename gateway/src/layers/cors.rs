@@ -3,10 +3,14 @@
 //! A page in a browser shows a key or token in a header, never a cookie, so who asks is known without the page's origin
 //! and any page may: that is the default. Credentials are not allowed with it, so a browser adds nothing by itself.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use futures::future::Either;
+use http::header::ORIGIN;
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use tower::{Layer, Service};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
 /// How long a browser may believe a preflight's answer.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -33,15 +37,56 @@ const EXPOSED: [&str; 19] = [
     "*",
 ];
 
-/// Answers preflights, before anybody asks for a key, and marks answers as readable. None: no page may ask.
+/// Answers preflights, before anybody asks for a key, and marks answers to pages as readable.
+///
+/// Who sends no `Origin` is no page and is told nothing of it: that would be half a kilobyte for each answer, and as much
+/// memory for each stream.
+#[derive(Debug, Clone)]
+pub struct PagesLayer(CorsLayer);
+
+impl<S> Layer<S> for PagesLayer {
+    type Service = PagesService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PagesService(self.0.layer(inner))
+    }
+}
+
+/// See [`PagesLayer`].
+#[derive(Debug, Clone)]
+pub struct PagesService<S>(Cors<S>);
+
+impl<S, B, R> Service<Request<B>> for PagesService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Either<<Cors<S> as Service<Request<B>>>::Future, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if request.headers().contains_key(ORIGIN) {
+            Either::Left(self.0.call(request))
+        } else {
+            Either::Right(self.0.get_mut().call(request))
+        }
+    }
+}
+
+/// The layer for pages of `origins`. None: no page may ask.
 #[must_use]
-pub fn cors(origins: &[String]) -> Option<CorsLayer> {
+pub fn cors(origins: &[String]) -> Option<PagesLayer> {
     let allowed = match origins {
         [] => return None,
         [any] if any == "*" => AllowOrigin::any(),
         some => AllowOrigin::list(some.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
     };
-    Some(
+    Some(PagesLayer(
         CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
@@ -49,7 +94,7 @@ pub fn cors(origins: &[String]) -> Option<CorsLayer> {
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(EXPOSED.map(HeaderName::from_static))
             .max_age(MAX_AGE),
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -104,6 +149,12 @@ mod tests {
         for name in ["x-request-id", "x-ratelimit-remaining-tokens", "x-peerway-node", "retry-after"] {
             assert!(exposed.contains(name), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_is_no_page_is_told_nothing_of_it() {
+        let (status, headers) = ask(&["*"], Method::POST, &[]).await;
+        assert_eq!((status, headers.len()), (StatusCode::UNAUTHORIZED, 0), "{headers:?}");
     }
 
     #[tokio::test]

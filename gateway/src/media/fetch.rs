@@ -29,27 +29,12 @@ impl Fetcher {
     /// # Errors
     /// Where no TLS can be had.
     pub fn new() -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .dns_resolver(PublicOnly)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .build()?;
-        Ok(Self { client })
+        Ok(Self { client: public_client(TIMEOUT)? })
     }
 
     /// The picture behind a URL, as a `data:` URL.
     pub(super) async fn fetch(&self, url: &str) -> Result<String, String> {
-        let url = Url::parse(url).map_err(|error| format!("It is no URL: {error}."))?;
-        if url.scheme() != "https" {
-            return Err("Only https: and data: URLs are read.".to_owned());
-        }
-        // A resolver is not asked for addresses.
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let is_private = host.is_empty() || host.parse().is_ok_and(|address: IpAddr| !is_public(address));
-        if is_private || !matches!(url.port(), None | Some(443)) || !url.username().is_empty() {
-            return Err("Only public addresses are fetched from, at their usual port.".to_owned());
-        }
+        let url = public_url(url)?;
         let failed = |error: reqwest::Error| format!("It could not be fetched: {}.", error.without_url());
         let response = self.client.get(url).send().await.map_err(failed)?;
         if !response.status().is_success() {
@@ -69,6 +54,26 @@ impl Fetcher {
         }
         Ok(format!("data:{kind};base64,{}", STANDARD.encode(bytes)))
     }
+}
+
+/// A client that talks to public addresses alone, whatever a name resolves to, and goes nowhere else from there.
+pub(crate) fn public_client(timeout: Duration) -> reqwest::Result<Client> {
+    let client = Client::builder().dns_resolver(PublicOnly).redirect(redirect::Policy::none()).no_proxy();
+    client.timeout(timeout).build()
+}
+
+/// The URL, if it is one that such a client may be given: a resolver is not asked for addresses.
+pub(crate) fn public_url(url: &str) -> Result<Url, String> {
+    let url = Url::parse(url).map_err(|error| format!("It is no URL: {error}."))?;
+    if url.scheme() != "https" {
+        return Err("Only https: URLs are used.".to_owned());
+    }
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_private = host.is_empty() || host.parse().is_ok_and(|address: IpAddr| !is_public(address));
+    if is_private || !matches!(url.port(), None | Some(443)) || !url.username().is_empty() {
+        return Err("Only public addresses are used, at their usual port.".to_owned());
+    }
+    Ok(url)
 }
 
 /// Resolves names to public addresses alone.

@@ -14,6 +14,7 @@ use peerway_openapi::ApiError;
 use peerway_openapi::chat::{ChatRequest, Content, ContentPart};
 
 pub use fetch::Fetcher;
+pub(crate) use fetch::{public_client, public_url};
 
 /// Pictures and recordings of one request.
 const MOST: usize = 32;

@@ -127,6 +127,8 @@ mod tests {
         // By the hour is what there is.
         assert_eq!(minutes(&history, 0, 150, 60), [0, 60, 120]);
         assert_eq!(minutes(&history, 30, 200, 7200), [60, 180]);
+        // Steps are counted from the beginning, and not from the sample before.
+        assert_eq!(minutes(&history, 30, 300, 5400), [60, 120, 240]);
         assert_eq!(minutes(&history, 5 * DAY, 6 * DAY, 60), Vec::<u32>::new());
     }
 
@@ -134,6 +136,6 @@ mod tests {
     fn a_clock_that_goes_back_adds_nothing() {
         let mut history = History::default();
         [5, 6, 6, 3, 7].into_iter().for_each(|minute| history.push(sample(minute)));
-        assert_eq!(minutes(&history, 0, 100, 60), [5, 6, 7]);
+        assert_eq!(history.samples().map(|sample| sample.minute).collect::<Vec<_>>(), [5, 6, 7]);
     }
 }

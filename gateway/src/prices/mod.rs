@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use peerway_p2p::Candidates;
+use peerway_billing::Price;
+use peerway_p2p::Candidate;
 use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
@@ -23,7 +24,6 @@ use tracing::warn;
 pub use history::{History, Quote, Sample};
 
 use crate::Gateway;
-use crate::catalog::CatalogModel;
 use crate::route::{asking_price, expected_cost};
 
 /// How often markets are looked at.
@@ -97,16 +97,21 @@ impl Prices {
         // What is no longer sold is no longer asked for.
         self.models.lock().retain(|id, _| sold.iter().any(|model| model.card.id == *id));
         for model in sold {
-            let sample = sample(minute, &model, snapshot.candidates(&model.card.id), now_ms);
+            let sample = sample(minute, model.price_cap, snapshot.candidates(&model.card.id), now_ms);
             self.note(&model.card.id, sample);
         }
     }
 }
 
 /// A model's market at this moment: its healthy nodes within the catalog's cap.
-fn sample(minute: u32, model: &CatalogModel, candidates: Candidates<'_>, now_ms: u64) -> Sample {
-    let healthy = candidates.iter().filter(|candidate| candidate.is_healthy(now_ms)).map(asking_price);
-    let mut prices: Vec<_> = healthy.filter(|price| model.price_cap.is_none_or(|cap| price.within(&cap))).collect();
+fn sample<'a>(
+    minute: u32,
+    price_cap: Option<Price>,
+    candidates: impl IntoIterator<Item = &'a Candidate>,
+    now_ms: u64,
+) -> Sample {
+    let healthy = candidates.into_iter().filter(|candidate| candidate.is_healthy(now_ms)).map(asking_price);
+    let mut prices: Vec<_> = healthy.filter(|price| price_cap.is_none_or(|cap| price.within(&cap))).collect();
     prices.sort_by_cached_key(|price| expected_cost(price, TYPICAL, 0, TYPICAL));
     let quote = |place: usize| {
         prices.get(place).map(|price| Quote { input: price.input.as_i64(), output: price.output.as_i64() })
@@ -122,7 +127,39 @@ fn sample(minute: u32, model: &CatalogModel, candidates: Candidates<'_>, now_ms:
 
 #[cfg(test)]
 mod tests {
+    use peerway_billing::PerMillion;
+    use peerway_p2p::{Ask, ModelOffer, Offer, PeerId};
+
     use super::*;
+
+    fn selling(input: i64, output: i64) -> Candidate {
+        let model = ModelOffer {
+            id: "m".to_owned(),
+            ask: Ask { input, cached_input: input, output },
+            context_length: 8192,
+            quantization: String::new(),
+            weights_hash: String::new(),
+            capabilities: Vec::new(),
+        };
+        let offer = Offer { slots: 1, models: vec![model], ..Offer::default() };
+        Candidate::detached(PeerId::random(), offer, "m").unwrap()
+    }
+
+    #[test]
+    fn a_market_is_its_healthy_nodes_within_the_cap_by_what_prompt_and_answer_cost_together() {
+        // In the order of what they cost: 9 and 1, 2 and 10, 8 and 6, 1 and 20.
+        let nodes = [selling(1, 20), selling(8, 6), selling(9, 1), selling(2, 10), selling(0, 1)];
+        nodes[4].health().failed();
+        let quote = |input, output| Quote { input, output };
+        let seen = sample(7, None, &nodes, 1);
+        assert_eq!((seen.minute, seen.nodes, seen.cheapest, seen.median), (7, 4, quote(9, 1), quote(8, 6)));
+        let bound = |nano_usd| PerMillion::new(nano_usd).unwrap();
+        let cap = Price { input: bound(8), cached_input: bound(8), output: bound(10) };
+        let capped = sample(7, Some(cap), &nodes, 1);
+        assert_eq!((capped.nodes, capped.cheapest, capped.median), (2, quote(2, 10), quote(8, 6)));
+        let nobody = Sample { minute: 7, nodes: 0, cheapest: Quote::default(), median: Quote::default() };
+        assert_eq!(sample(7, None, &nodes[4..], 1), nobody);
+    }
 
     #[test]
     fn prices_are_there_after_a_restart_and_a_broken_file_is_no_end() {

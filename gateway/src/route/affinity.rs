@@ -81,9 +81,7 @@ impl Affinity {
         let Some(&(whole, size)) = conversation.beginnings.last() else { return };
         self.put(whole, node, tokens);
         let Some(last) = conversation.instructions.checked_sub(1) else { return };
-        if let Some(&(hash, part)) = conversation.beginnings.get(last)
-            && hash != whole
-        {
+        if let Some(&(hash, part)) = conversation.beginnings.get(last) {
             self.put(hash, node, tokens.saturating_mul(part) / size.max(1));
         }
     }
@@ -95,7 +93,7 @@ impl Affinity {
     }
 }
 
-/// Hashes what is written into it as JSON.
+/// Hashes what is written into it as JSON, which says itself where each value ends.
 struct Hashing<H> {
     hasher: H,
     bytes: u64,
@@ -105,7 +103,6 @@ impl<H: Hasher> Hashing<H> {
     fn add(&mut self, value: &impl Serialize) {
         // Writing into a hash cannot fail, and a message that could not be written as JSON would not reach a node.
         let _ = serde_json::to_writer(&mut *self, value);
-        self.hasher.write_u8(0xff);
     }
 }
 
@@ -124,6 +121,7 @@ impl<H: Hasher> io::Write for Hashing<H> {
 #[cfg(test)]
 mod tests {
     use peerway_openapi::chat::Message;
+    use serde_json::json;
 
     use super::*;
 
@@ -155,6 +153,8 @@ mod tests {
         let other = holder(&affinity, "a", &[&long, "What is this?"]).unwrap();
         assert_eq!(other.node, node);
         assert!((400..500).contains(&other.tokens), "{}", other.tokens);
+        let longer: Vec<&str> = [&*long].into_iter().chain(["Go on."; 2 * MOST_NEW]).collect();
+        assert_eq!(holder(&affinity, "a", &longer).map(|held| held.node), Some(node), "however long it is");
         assert_eq!(holder(&affinity, "a", &["Be verbose.", "Who are you?", "A model.", "Why?"]), None);
     }
 
@@ -166,6 +166,56 @@ mod tests {
         assert!(holder(&affinity, "a", &lines).is_some());
         assert_eq!(holder(&affinity, "b", &lines), None);
         assert_eq!(affinity.holder(&affinity.conversation("a", "other", &said(&lines))), None);
+    }
+
+    #[test]
+    fn other_tools_are_another_beginning() {
+        let (affinity, mut request) = (Affinity::default(), said(&["Be brief.", "Who are you?"]));
+        affinity.keep(&affinity.conversation("a", "m", &request), PeerId::random(), 500);
+        assert!(affinity.holder(&affinity.conversation("a", "m", &request)).is_some());
+        let tool = json!([{"type": "function", "function": {"name": "look_up"}}]);
+        request.tools = serde_json::from_value(tool).unwrap();
+        assert_eq!(affinity.holder(&affinity.conversation("a", "m", &request)), None);
+    }
+
+    #[test]
+    fn a_short_beginning_is_not_worth_a_place() {
+        for (tokens, is_kept) in [(FEWEST_TOKENS - 1, false), (FEWEST_TOKENS, true)] {
+            let affinity = Affinity::default();
+            affinity.keep(&affinity.conversation("a", "m", &said(&["", "Who?"])), PeerId::random(), tokens);
+            assert_eq!(holder(&affinity, "a", &["", "Who?"]).is_some(), is_kept, "{tokens}");
+        }
+    }
+
+    #[test]
+    fn instructions_are_what_comes_before_the_first_question() {
+        let long = "Be brief. ".repeat(100);
+        let of = |roles: &[Role], question: &str| {
+            let said = |(place, role): (usize, &Role)| {
+                Message::text(*role, if place + 1 == roles.len() { question.to_owned() } else { long.clone() })
+            };
+            ChatRequest::new("m", roles.iter().enumerate().map(said).collect())
+        };
+        let shared = |roles: &[Role]| {
+            let affinity = Affinity::default();
+            affinity.keep(&affinity.conversation("a", "m", &of(roles, "Who?")), PeerId::random(), 500);
+            affinity.holder(&affinity.conversation("a", "m", &of(roles, "What?"))).is_some()
+        };
+        assert!(shared(&[Role::Developer, Role::User]));
+        assert!(shared(&[Role::System, Role::Developer, Role::User]));
+        assert!(!shared(&[Role::User, Role::System, Role::User]), "nothing was instructed before the question");
+    }
+
+    #[test]
+    fn a_turn_of_many_messages_finds_the_node_and_one_of_too_many_does_not() {
+        let node = PeerId::random();
+        for (new, is_found) in [(MOST_NEW - 1, true), (MOST_NEW, false)] {
+            let affinity = Affinity::default();
+            let user = |count| ChatRequest::new("m", vec![Message::text(Role::User, "Go on.".to_owned()); count]);
+            affinity.keep(&affinity.conversation("a", "m", &user(3)), node, 500);
+            let found = affinity.holder(&affinity.conversation("a", "m", &user(3 + new)));
+            assert_eq!(found.is_some(), is_found, "{new}");
+        }
     }
 
     #[test]

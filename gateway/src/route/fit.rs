@@ -1,5 +1,7 @@
 //! Whether a node can serve a request, and what that is expected to cost.
 
+use std::sync::Arc;
+
 use peerway_billing::{PerMillion, Price};
 use peerway_p2p::{Candidate, PeerId};
 
@@ -43,30 +45,72 @@ pub(super) struct Fitting<'a> {
     pub(super) is_held_back: bool,
 }
 
+/// Nodes for which there is room from the start, where it is not known how many there are.
+const FEW: usize = 64;
+/// Nodes whose offers are fetched at a time.
+const BLOCK: usize = 64;
+
+/// Has the processor fetch what these are read from.
+fn fetch(words: impl Iterator<Item = u32>) {
+    std::hint::black_box(words.fold(0, u32::wrapping_add));
+}
+
+/// What of that which is needed a list of capabilities lacks. Many nodes share one list, so the last one is remembered.
+#[derive(Default)]
+struct Abilities<'a>(Option<(&'a [Arc<str>], Option<Requirement>)>);
+
+impl<'a> Abilities<'a> {
+    fn missing(&mut self, candidate: &'a Candidate, need: &Need<'_>) -> Option<Requirement> {
+        if need.requirements.is_empty() {
+            return None;
+        }
+        let list = &*candidate.offer().capabilities;
+        match self.0 {
+            Some((last, missing)) if std::ptr::eq(last, list) => missing,
+            _ => {
+                let has = |needed: &Requirement| list.iter().any(|name| **name == *needed.capability);
+                let missing = need.requirements.iter().find(|needed| !has(needed)).copied();
+                self.0 = Some((list, missing));
+                missing
+            }
+        }
+    }
+}
+
 /// Answers that must have been measured before a node is called slow.
 const ENOUGH_SAMPLES: u32 = 5;
 
 impl<'a> Fitting<'a> {
     /// Those of the candidates that can serve, with what they are ordered by, and why the best of the others cannot.
     ///
-    /// Three passes: over what nodes offer, how busy they are, and how they do. Each lies elsewhere in memory. In one pass
-    /// the processor waits for each of them, node after node; in a short loop it fetches those of many nodes at a time.
+    /// What is read of a node lies in three places in memory, and mostly far from the processor. Whoever reads and reckons
+    /// in one loop waits for each of them, node after node. So each is first read in a loop that does nothing else, and the
+    /// processor fetches those of many nodes at a time.
     pub(super) fn all(
         candidates: impl Iterator<Item = &'a Candidate>,
         need: &Need<'_>,
         excluded: &[PeerId],
     ) -> (Vec<Self>, Refusal) {
-        let mut refusal = Refusal::NotOffered;
-        let mut fitting = Vec::with_capacity(candidates.size_hint().0.max(64));
-        for candidate in candidates {
-            match Self::offered(candidate, need, excluded) {
-                Ok(node) => fitting.push(node),
-                Err(reason) => refusal = refusal.max(reason),
+        let (mut refusal, mut abilities) = (Refusal::NotOffered, Abilities::default());
+        let mut fitting = Vec::with_capacity(candidates.size_hint().0.max(FEW));
+        let mut candidates = candidates.fuse();
+        loop {
+            let block: [Option<&Candidate>; BLOCK] = std::array::from_fn(|_| candidates.next());
+            fetch(block.iter().flatten().map(|candidate| candidate.slots()));
+            for candidate in block.iter().flatten() {
+                match Self::offered(candidate, need, excluded, &mut abilities) {
+                    Ok(node) => fitting.push(node),
+                    Err(reason) => refusal = refusal.max(reason),
+                }
+            }
+            if block[BLOCK - 1].is_none() {
+                break;
             }
         }
+        fetch(fitting.iter().map(|node| node.candidate.stats().in_flight()));
+        fetch(fitting.iter().map(|node| node.candidate.health().visits()));
         let offered = fitting.len();
-        fitting.retain_mut(Self::see_load);
-        fitting.retain_mut(|node| node.see_health(need));
+        fitting.retain_mut(|node| node.see_load() && node.see_health(need));
         if fitting.len() < offered {
             refusal = refusal.max(Refusal::NoneHealthy);
         }
@@ -75,15 +119,19 @@ impl<'a> Fitting<'a> {
 
     /// Reads one node. An error says why it cannot serve.
     pub(super) fn read(candidate: &'a Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
-        let mut node = Self::offered(candidate, need, excluded)?;
+        let mut node = Self::offered(candidate, need, excluded, &mut Abilities::default())?;
         if node.see_load() && node.see_health(need) { Ok(node) } else { Err(Refusal::NoneHealthy) }
     }
 
-    fn offered(candidate: &'a Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
+    fn offered(
+        candidate: &'a Candidate,
+        need: &Need<'_>,
+        excluded: &[PeerId],
+        abilities: &mut Abilities<'a>,
+    ) -> Result<Self, Refusal> {
         let offer = candidate.offer();
-        let has = |needed: &&Requirement| offer.capabilities.iter().any(|name| **name == *needed.capability);
-        if let Some(missing) = need.requirements.iter().find(|needed| !has(needed)) {
-            return Err(Refusal::Incapable(*missing));
+        if let Some(missing) = abilities.missing(candidate, need) {
+            return Err(Refusal::Incapable(missing));
         }
         let price = asking_price(candidate);
         let place = need.wishes.place(candidate, &price, need.fee).map_err(Refusal::Unwanted)?;
@@ -124,7 +172,9 @@ impl<'a> Fitting<'a> {
         let told = stats.load();
         let word = |value: u64| u32::try_from(value).ok().filter(|value| *value > 0);
         self.has_room = busy < slots;
-        self.load = u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX);
+        // Most are idle, and a division takes longer than all the rest.
+        self.load =
+            if busy == 0 { 0 } else { u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX) };
         self.first_token_ms = word(u64::from(told.ttft_ms));
         self.speed_milli = word(told.tokens_per_second_milli);
         stats.is_open()

@@ -45,6 +45,8 @@ pub struct Wishes {
     max_completion: Option<PerMillion>,
     min_speed_milli: Option<u64>,
     max_first_token_ms: Option<u64>,
+    /// The caller would have nodes drop parameters that they do not follow. None may; where that matters it is said.
+    lets_drop_parameters: bool,
 }
 
 impl Wishes {
@@ -63,6 +65,7 @@ impl Wishes {
             max_completion: None,
             min_speed_milli: None,
             max_first_token_ms: None,
+            lets_drop_parameters: false,
         };
         &NONE
     }
@@ -87,7 +90,13 @@ impl Wishes {
             max_completion: price(max.completion),
             min_speed_milli: provider.preferred_min_throughput.map(thousandths),
             max_first_token_ms: provider.preferred_max_latency.map(thousandths),
+            lets_drop_parameters: provider.require_parameters == Some(false),
         }
+    }
+
+    /// Whether the caller would have nodes drop parameters that they do not follow.
+    pub(crate) fn lets_drop_parameters(&self) -> bool {
+        self.lets_drop_parameters
     }
 
     /// Whether only one node may be tried.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::setting::Setting;
 
 /// A request that cost a hundredth of a dollar: ten tokens at a thousand dollars a million.
-async fn charged(setting: &Setting, secret: &str, request: &str) {
+pub(crate) async fn charged(setting: &Setting, secret: &str, request: &str) {
     let key = setting.ledger.find_key(&peerway_billing::KeyHash::of(secret)).await.unwrap().unwrap().id;
     let account = setting.account.clone();
     let (amount, reference) = (Nanos::new(1_000_000_000), Reference::new(request).unwrap());
@@ -20,7 +20,8 @@ async fn charged(setting: &Setting, secret: &str, request: &str) {
     let hold = HoldId::random();
     let expires_at = setting.ledger.clock().now().after(Duration::from_secs(60));
     let owner = OwnerId::new("test").unwrap();
-    let taken = NewHold { id: hold.clone(), account, amount: Amount::exactly(amount), expires_at, owner };
+    let taken =
+        NewHold { id: hold.clone(), account, amount: Amount::exactly(amount), ahead: Nanos::ZERO, expires_at, owner };
     setting.ledger.hold(taken).await.unwrap();
     let terms = ChargeTerms {
         key: Some(key),
@@ -52,7 +53,7 @@ async fn what_is_left_of_credit_and_budgets() {
     charged(&setting, &key, "req_1").await;
     assert_eq!(
         setting.get(&key, "/v1/credits").await.json(),
-        json!({"data": {"total_credits": 1.0, "total_usage": 0.01}})
+        json!({"data": {"total_credits": 1.0, "total_usage": 0.01, "spend_rate": null, "runs_out_at": null}})
     );
     let expected = json!({"data": {
         "label": "test", "limit": 0.05, "limit_remaining": 0.04, "limit_reset": "daily", "usage": 0.01,
@@ -83,6 +84,9 @@ async fn what_became_of_a_request_is_told_to_who_paid() {
             (&json!("m"), &json!("12D3KooW"), &json!("stop"))
         );
         assert_eq!((&data["tokens_prompt"], &data["tokens_completion"]), (&json!(3), &json!(10)));
+        assert_eq!((&data["fee"], &data["shortfall"], &data["tokens_cached"]), (&json!(0.0), &json!(0.0), &json!(0)));
+        assert!(data["key"].as_str().unwrap().starts_with("key_"), "{data}");
+        assert!(data["ledger_seq"].as_i64().unwrap() > 0, "{data}");
         assert_eq!((&data["native_tokens_prompt"], &data["native_tokens_completion"]), (&json!(4), &json!(11)));
     }
     let other = setting.ledger.create_account("other", &Actor::operator()).await.unwrap().id;

@@ -4,5 +4,7 @@
 
 mod account;
 mod admin;
+mod alerts;
 mod setting;
 mod speed;
+mod statement;

@@ -9,12 +9,14 @@ use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use peerway::Gateway;
 use peerway::access::{Authenticator, PeerAddr, TokenSecret};
+use peerway::alerts::{Alerts, Sender};
 use peerway::catalog::Catalog;
 use peerway::config::ServeConfig;
 use peerway::idempotency::Shelf;
 use peerway::limits::RateLimits;
 use peerway::prices::Prices;
 use peerway::responses::{Background, ResponseStore};
+use peerway::signer::Signer;
 use peerway::stack::{HttpService, http_service};
 use peerway::work::Work;
 use peerway_billing::{AccountId, Actor, Budgets, KeyPolicy, KeyTerms, Ledger, OwnerId, Scope, Till, TillConfig};
@@ -26,6 +28,7 @@ use tower::ServiceExt;
 pub(crate) struct Setting {
     pub(crate) ledger: Ledger,
     pub(crate) account: AccountId,
+    pub(crate) alerts: Arc<Alerts>,
     service: HttpService,
     _folder: tempfile::TempDir,
 }
@@ -68,12 +71,16 @@ impl Setting {
         let peer_id = identity.peer_id().to_string();
         let listen = vec![parse_multiaddr("/ip4/127.0.0.1/tcp/0").unwrap()];
         let peer = GatewayPeerConfig { listen, mdns: false, ..GatewayPeerConfig::default() };
-        let till = Till::open(ledger.clone(), TillConfig::new(OwnerId::new("test").unwrap())).await.unwrap();
+        let till = TillConfig::new(OwnerId::new("test").unwrap(), path("captures"));
+        let till = Till::open(ledger.clone(), till).await.unwrap();
         let gateway = Gateway {
+            payments: None,
             fee: config.fee().unwrap(),
             authenticator: Authenticator::new(ledger.clone(), config.access(), &secret, &peer_id).unwrap(),
             catalog: Arc::new(Catalog::open(path("catalog")).unwrap()),
             ledger: ledger.clone(),
+            alerts: Arc::new(Alerts::new(ledger.clone(), Sender::new(config.alerts_anywhere).unwrap())),
+            signer: Arc::new(Signer::open(ledger.clone(), &path("checkpoint.key")).unwrap()),
             till,
             budgets: Budgets::new(ledger.clone()),
             limits: RateLimits::default(),
@@ -91,7 +98,8 @@ impl Setting {
             config,
         };
         let account = ledger.create_account("test", &Actor::operator()).await.unwrap().id;
-        Self { service: http_service(&Arc::new(gateway)), ledger, account, _folder: folder }
+        let alerts = Arc::clone(&gateway.alerts);
+        Self { service: http_service(&Arc::new(gateway)), ledger, account, alerts, _folder: folder }
     }
 
     /// The secret of a new key of the account.

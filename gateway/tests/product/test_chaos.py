@@ -3,11 +3,13 @@
 Short as part of all tests; `make chaos` runs it long, and prints what it measured.
 """
 
+import contextlib
 import itertools
 import os
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
@@ -20,7 +22,7 @@ from harness.prices import nanos
 
 LONG = os.environ.get("PEERWAY_CHAOS") == "long"
 STREAMS = 1000 if LONG else 120
-CALLERS, NODES, WORDS = 24, 8, 40
+CALLERS, NODES, WORDS = 64 if LONG else 24, 8, 40
 ASKS = ("--price-input", "0.05", "--price-output", "0.10", "--slots", "16")
 
 IMPOSSIBLE = why_impossible()
@@ -43,17 +45,22 @@ class Told:
     cost: int | None = None
     failure: str | None = None
     longest_pause: float = 0.0
+    # Nodes that were asked; when it was asked, and its first piece.
+    attempts: int = 0
+    began: float = 0.0
+    first: float = 0.0
 
 
 def told(account, directives: str, **changes) -> Told:
     """One stream to its end, whatever that is."""
-    out, ids = Told(), set()
+    out, ids = Told(began=time.monotonic()), set()
     try:
         with stream(account, directives, **changes) as response:
             out.request = response.headers.get("x-request-id")
             if response.status_code != 200:
                 return Told(out.request, failure=response.read().decode())
-            last = time.monotonic()
+            out.attempts = int(response.headers.get("x-peerway-attempts", 0))
+            last = out.first = time.monotonic()
             for event in events(response):
                 out.longest_pause, last = max(out.longest_pause, time.monotonic() - last), time.monotonic()
                 if "error" in event:
@@ -100,6 +107,29 @@ def linked(world, net):
     return one.start(), other
 
 
+@contextlib.contextmanager
+def killing_one_a_second(nodes) -> Iterator[list[tuple[str, float]]]:
+    """Kills the nodes in turn and starts each again. Who was killed, and when, as it comes to be."""
+    done, killed = threading.Event(), []
+
+    def kill() -> None:
+        for node in itertools.cycle(nodes):
+            if done.wait(1.0):
+                return
+            # The moment before: whoever notices at once does not notice too soon.
+            killed.append((node.peer_id, time.monotonic()))
+            node.service.kill()
+            node.service.start()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        done.set()
+        killer.join()
+
+
 def test_nodes_that_are_killed_cost_no_stream_a_word(own_world, net, capsys):
     """A node is killed every second, and comes back. Callers of two gateways have every stream whole and pay for it once."""
     one, other = linked(own_world, net)
@@ -110,23 +140,8 @@ def test_nodes_that_are_killed_cost_no_stream_a_word(own_world, net, capsys):
     whole = told(accounts[0], ask)
     assert whole.failure is None and len(whole.text.split()) == WORDS
 
-    done, killed = threading.Event(), []
-
-    def kill() -> None:
-        for node in itertools.cycle(nodes):
-            if done.wait(1.0):
-                return
-            node.service.kill()
-            killed.append(node)
-            node.service.start()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    with killing_one_a_second(nodes) as killed:
         found = all_told(accounts, ask, STREAMS, CALLERS)
-    finally:
-        done.set()
-        killer.join()
     every = [each for of_one in found for each in of_one]
     complete = [each for each in every if each.failure is None and each.text == whole.text and each.cost is not None]
     pauses = sorted(each.longest_pause for each in every)
@@ -137,6 +152,36 @@ def test_nodes_that_are_killed_cost_no_stream_a_word(own_world, net, capsys):
     assert len(killed) >= 3 and all(len(each.ids) == 1 for each in complete)
     for account, of_one, before in zip(accounts, found, (whole.cost, 0), strict=True):
         assert_charged_as_told(account, of_one, before)
+
+
+FIRST_PIECE = 0.2
+
+
+def test_a_node_that_is_killed_before_it_begins_costs_no_error_and_little_time(own_world, net, capsys):
+    """Every node takes a while to begin, and one a second is killed: whoever waited there is answered by another.
+
+    What it adds is counted from the kill: what another node takes to begin, beyond what any node takes.
+    """
+    gateway = own_world.gateway(host=net.host())
+    nodes = [own_world.scripted(f"n{number}", gateway, *ASKS, host=net.host()) for number in range(NODES)]
+    account = gateway.account("100")
+    ask = f"[[delay_first={FIRST_PIECE * 1000:.0f}ms]] [[tokens=3]]"
+    whole = told(account, ask)
+    assert whole.failure is None and whole.attempts == 1
+    with killing_one_a_second(nodes) as killed:
+        [found] = all_told([account], ask, 4 * STREAMS, CALLERS)
+    usual = statistics.median(each.first - each.began for each in found if each.attempts == 1 and each.failure is None)
+    added = sorted(each.first - at - usual for each in found if each.attempts == 2 and each.failure is None
+                   for at in [max((at for _, at in killed if each.began < at < each.first), default=None)] if at)
+    with capsys.disabled():
+        print(f"\n{len(killed)} nodes killed, {len(added)} of {len(found)} requests waited for one and were answered by "
+              f"another: added median {statistics.median(added) * 1000:.0f} ms, "
+              f"p99 {added[len(added) * 99 // 100] * 1000:.0f} ms; usually {usual * 1000:.0f} ms")
+    failures = [each.failure or each.text for each in found if each.failure is not None or each.text != whole.text]
+    assert failures == [], failures[:3]
+    assert len(killed) >= 3 and added
+    # As much as the network's own time is lost in the noise of a switch in memory.
+    assert not LONG or added[len(added) * 99 // 100] < 0.1, "who was answered by another waited too long for it"
 
 
 def assert_charged_as_told(account, of_one: list[Told], before: int) -> None:

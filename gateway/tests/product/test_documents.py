@@ -115,7 +115,16 @@ SAMPLES = [
     get("/v1/admin/members"), Sample("GET /v1/admin/members/{}", "/v1/admin/members/ada"),
     Sample("DELETE /v1/admin/members/{}", "/v1/admin/members/ada"),
     get("/v1/admin/audit"),
+    get("/v1/usage"), get("/v1/ledger/checkpoint"),
+    Sample("PUT /v1/admin/alerts", "/v1/admin/alerts", {"url": "https://alerts.example/hook", "budgets": {"day": "1"}}),
+    get("/v1/admin/alerts"), Sample("DELETE /v1/admin/alerts", "/v1/admin/alerts"),
 ]
+# Asked elsewhere: payments need a Stripe (test_stripe.py), and a proof a checkpoint that is younger than the charge.
+ELSEWHERE = ("/v1/billing/", "/v1/webhooks/", "/v1/ledger/proof")
+
+
+def is_elsewhere(name):
+    return any(path in name for path in ELSEWHERE)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +139,7 @@ def description(market):
 
 def test_every_operation_has_a_sample_and_every_sample_its_operation(description):
     documented, sampled = set(description.operations()), {sample.operation for sample in SAMPLES}
-    assert sorted(documented - sampled) == []
+    assert sorted(name for name in documented - sampled if not is_elsewhere(name)) == []
     assert sorted(sampled - documented) == []
 
 
@@ -182,7 +191,9 @@ def test_every_refusal_is_as_documented(account, description):
         if "requestBody" in operation:
             refused.append(httpx.request(**send, headers=account.headers, content=b"{"))
             # What is not there can be said before what was sent is looked at.
-            assert refused[-1].status_code in ((400, 404) if "{}" in name else (400,)), name
+            # Where no payments can be made, that is said first.
+            expected = (501,) if "/v1/billing/" in name else (400, 404) if "{}" in name else (400,)
+            assert refused[-1].status_code in expected, name
         elif "{}" in name and method == "GET":
             refused.append(httpx.request(**send, headers=account.headers))
             assert refused[-1].status_code == 404, name
@@ -196,7 +207,7 @@ def test_what_the_key_must_be_allowed_is_documented(market, description):
     """A key that may only look is refused by every operation that does something, and that status is documented."""
     looker = market.gateway.account("1", "--scope", "usage:read")
     for name, operation in description.operations().items():
-        if operation.get("security") == [] or "requestBody" not in operation:
+        if operation.get("security") == [] or "requestBody" not in operation or is_elsewhere(name):
             continue
         method, path = name.replace("{}", "none").split()
         sample = next(sample for sample in SAMPLES if sample.operation == name)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import signal
 
 import httpx
 import pytest
@@ -108,6 +109,43 @@ def test_a_node_killed_in_mid_stream(own_world, whole):
     assert [part["tokens_completion"] for part in generation["parts"]] == [
         part["completion"] for part in transfer["parts"]
     ]
+
+
+def test_a_node_that_stands_still_in_mid_stream(own_world, whole):
+    """Its system still takes what is sent to it, so nothing breaks; it says nothing any more, and comes back later."""
+    gateway = own_world.gateway()
+    victim = node(own_world, "dies", gateway, CHEAP, "[[every=100ms]]")
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("10")
+    try:
+        with stream(account, ASK) as response:
+            coming = events(response)
+            told = list(itertools.islice(coming, 5))
+            victim.service.process.send_signal(signal.SIGSTOP)
+            told += coming
+        assert text_of(told) == whole
+        assert not victim.is_listed()
+    finally:
+        victim.service.process.send_signal(signal.SIGCONT)
+    wait_until("it is back", victim.is_listed, 20)
+    transfer = the_charge(gateway, account)
+    assert_two_parts(gateway, account, transfer["parts"][0]["completion"])
+
+
+def test_what_goes_on_elsewhere_costs_no_more_than_was_set_aside(own_world, whole):
+    """The credit is for fewer words than there are: they end where it ends, whoever writes them."""
+    gateway = own_world.gateway()
+    node(own_world, "dies", gateway, CHEAP, "[[die_after=7]]")
+    node(own_world, "sound", gateway, DEAR)
+    account = gateway.account("0.012")
+    told = pieces(account)
+    words = text_of(told).split()
+    assert 7 < len(words) < WORDS and whole.split()[:len(words)] == words
+    assert [choice["finish_reason"] for piece in told for choice in piece["choices"] if choice["finish_reason"]] == ["length"]
+    transfer = the_charge(gateway, account)
+    assert [part["operator"] for part in transfer["parts"]] == ["dies", "sound"]
+    assert 0 <= account.balance()["posted"] == 12 * 10**6 - transfer["charge"]["total"]
+    gateway.assert_sound()
 
 
 def test_a_whole_answer_is_gone_on_with(own_world, whole):

@@ -270,7 +270,7 @@ def test_what_a_key_has_used(gateway, admin):
     assert told["limit_remaining"] == pytest.approx(0.5 - cost)
     assert {"is_free_tier", "rate_limit"} <= told.keys()
     credits = key.request("GET", "/v1/credits").json()["data"]
-    assert credits == {"total_credits": 1, "total_usage": cost}
+    assert credits == {"total_credits": 1, "total_usage": cost, "spend_rate": None, "runs_out_at": None}
 
 
 def used(key):

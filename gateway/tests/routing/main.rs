@@ -1,5 +1,6 @@
 //! Which nodes are tried, and in which order.
 
+mod oracle;
 mod order;
 mod standing;
 mod wishes;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use peerway::route::{Cached, MAX_ATTEMPTS, Need, Refusal, Requirement, rank};
 use peerway_billing::Price;
-use peerway_p2p::{Ask, Candidate, ModelOffer};
+use peerway_p2p::{Ask, Candidate, Directory, ModelOffer, Offer, PeerId};
 
-use crate::{model, need, node, offering, order};
+use crate::{MODEL, model, need, node, offering, order};
 
 fn with_context(input: i64, context_length: u32) -> Candidate {
     offering(None, "", ModelOffer { ask: Ask { input, cached_input: input, output: input }, context_length, ..model() })
@@ -138,6 +138,23 @@ fn refusals_say_why() {
     let failed = [node(1, 1)];
     failed[0].health().failed();
     assert_eq!(refusal(&failed, &need()), Refusal::NoneHealthy);
+}
+
+#[test]
+fn who_has_left_or_drains_is_not_tried_though_an_older_view_has_it() {
+    let directory = Directory::new(3);
+    let offer = |input| Offer {
+        slots: 2,
+        models: vec![ModelOffer { ask: Ask { input, cached_input: input, output: input }, ..model() }],
+        ..Offer::default()
+    };
+    let mut nodes: Vec<_> = [1, 2, 3].map(|input| directory.register(PeerId::random(), offer(input)).unwrap()).into();
+    let view = directory.snapshot();
+    nodes[1].drain();
+    drop(nodes.remove(0));
+    let picks = rank(view.candidates(MODEL), &need(), &[]).unwrap();
+    let asks: Vec<i64> = picks.iter().map(|pick| pick.candidate.offer().ask.input).collect();
+    assert_eq!(asks, [3]);
 }
 
 #[test]

@@ -45,6 +45,10 @@ fn names_are_of_operators_regions_and_nodes() {
         (json!({"order": ["us", "eu"]}), vec![1, 0, 2]),
         (json!({"order": ["cid", "ann"], "allow_fallbacks": false}), vec![2, 0]),
         (json!({"allow_fallbacks": false}), vec![0]),
+        (json!({"allow_fallbacks": true, "order": ["bob"]}), vec![1, 0, 2]),
+        (json!({"order": ["eu", "bob", "ann"]}), vec![0, 2, 1]),
+        (json!({"only": ["eu"], "ignore": ["CID"]}), vec![0]),
+        (json!({"max_price": {"request": 0}, "require_parameters": false}), vec![0, 1, 2]),
     ] {
         assert_eq!(ordered(&nodes, &provider), expected, "{provider}");
     }
@@ -116,6 +120,9 @@ fn nodes_are_sorted_as_asked() {
     let told: ProviderPreferences = serde_json::from_value(json!({"sort": "latency"})).unwrap();
     let told = Wishes::of(Some(&told), Some(ProviderSort::Throughput));
     assert_eq!(order(&nodes, &Need { wishes: &told, ..need() }), [2, 1, 0], "the field counts before the suffix");
+    let other: ProviderPreferences = serde_json::from_value(json!({"ignore": ["dan"]})).unwrap();
+    let other = Wishes::of(Some(&other), Some(ProviderSort::Throughput));
+    assert_eq!(order(&nodes, &Need { wishes: &other, ..need() }), [1, 2, 0], "other fields leave the suffix its say");
 }
 
 #[test]
@@ -137,6 +144,12 @@ fn preferences_order_and_rule_nobody_out() {
     assert_eq!(ordered(&nodes, &json!({"preferred_min_throughput": 20})), [2, 1, 0]);
     assert_eq!(ordered(&nodes, &json!({"preferred_max_latency": 0.5})), [2, 1, 0]);
     assert_eq!(ordered(&nodes, &json!({"preferred_max_latency": 1})), [0, 2, 1]);
+    // As much as is asked for is enough.
+    assert_eq!(ordered(&nodes, &json!({"preferred_min_throughput": 10})), [0, 2, 1]);
+    assert_eq!(ordered(&nodes, &json!({"preferred_max_latency": 0.9})), [0, 2, 1]);
+    // One of the two is not enough.
+    let both = json!({"preferred_max_latency": 1, "preferred_min_throughput": 20});
+    assert_eq!(ordered(&nodes, &both), [2, 1, 0]);
 }
 
 #[test]

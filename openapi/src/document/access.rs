@@ -6,9 +6,12 @@ use utoipa::openapi::path::HttpMethod::{Delete, Get, Patch, Post, Put};
 use super::endpoint::{Endpoint, KNOWN, LOOKED_FOR, endpoint, under};
 use crate::account::{Credits, Data, Generation, KeyInfo};
 use crate::admin::{
-    AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest, Token, TokenRequest,
+    AlertHook, AlertHookRequest, AuditEntry, Deleted, Key, KeyRequest, Member, MemberRequest, Page, RotateRequest,
+    Token, TokenRequest,
 };
+use crate::statement::{Checkpoint, LedgerProof, UsageRow};
 
+const ALERTS: &str = "/v1/admin/alerts";
 const KEY: &str = "/v1/admin/keys/{key_id}";
 const KEY_ID: &str = "The key's id, `key_…`.";
 const MEMBER: &str = "/v1/admin/members/{subject}";
@@ -16,7 +19,8 @@ const SUBJECT: &str = "The member as its identity provider names it, `issuer|sub
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let (own, keys, members) = (under("Account", own()), under("Keys", keys()), under("Members and audit", members()));
-    [own, keys, members].into_iter().flatten().collect()
+    let alerts = under("Alerts", alerts());
+    [own, keys, members, alerts].into_iter().flatten().collect()
 }
 
 fn own() -> Vec<Endpoint> {
@@ -43,6 +47,37 @@ fn own() -> Vec<Endpoint> {
             .gives_as::<Data<Generation>, Generation>("GenerationData", "Tokens, cost, and who served")
             .refuses(LOOKED_FOR)
             .done(),
+        endpoint(Get, "/v1/usage", "listUsage", "What the account spent, by day, key and model")
+            .about(
+                "Needs the scope `usage:read`. With `Accept: text/csv` or `format=csv` a table, whose next page begins \
+                 after what the header `x-peerway-after` says.",
+            )
+            .query("from", Type::String, "The first day in UTC, such as 2026-11-24 [default: 30 days up to `to`].")
+            .query("to", Type::String, "The last day in UTC [default: today].")
+            .query("key", Type::String, "One key alone.")
+            .query("model", Type::String, "One model alone.")
+            .query("after", Type::String, "The `last_id` of the page before.")
+            .query("limit", Type::Integer, "Rows, 1 to 1000.")
+            .query("format", Type::String, "`json` or `csv`.")
+            .gives_as::<Page<UsageRow>, UsageRow>("UsagePage", "The rows of one page")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Get, "/v1/ledger/checkpoint", "getCheckpoint", "How far the ledger had come, signed by its owner")
+            .about("Keep one, and nobody can rewrite what was before it without your seeing it.")
+            .gives::<Checkpoint>(200, "The newest checkpoint")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(
+            Get,
+            "/v1/ledger/proof",
+            "getProof",
+            "The proof that a request of yours is in the ledger as it was charged",
+        )
+        .about("Needs the scope `usage:read`. `peerway ledger check-proof` checks it without asking anybody.")
+        .asks("request", "The request's id, or that of its answer.")
+        .gives::<LedgerProof>(200, "The proof")
+        .refuses(LOOKED_FOR)
+        .done(),
     ]
 }
 
@@ -89,6 +124,30 @@ fn keys() -> Vec<Endpoint> {
             .part("key_id", KEY_ID)
             .takes::<RotateRequest>()
             .gives::<Key>(201, "The new key, with its secret, shown this once")
+            .refuses(LOOKED_FOR)
+            .done(),
+    ]
+}
+
+fn alerts() -> Vec<Endpoint> {
+    vec![
+        endpoint(Get, ALERTS, "showAlertHook", "Where the account is told of its budgets")
+            .about("Needs `usage:read`.")
+            .gives::<AlertHook>(200, "The hook, without its secret")
+            .refuses(LOOKED_FOR)
+            .done(),
+        endpoint(Put, ALERTS, "putAlertHook", "Be told when a budget is being used up")
+            .about(
+                "Needs `keys:write`. At 50, 75, 90 and 100 % of a budget of a key or of the account, once a window. What is \
+                 posted is tried again for about a day until it is taken; the same alert has the same `id`.",
+            )
+            .takes::<AlertHookRequest>()
+            .gives::<AlertHook>(200, "The hook, with a new secret, shown this once")
+            .refuses(KNOWN)
+            .done(),
+        endpoint(Delete, ALERTS, "deleteAlertHook", "Be told no more")
+            .about("Needs `keys:write`.")
+            .gives::<Deleted>(200, "The hook is gone")
             .refuses(LOOKED_FOR)
             .done(),
     ]

@@ -3,12 +3,13 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `endpoint` | how one endpoint is described |
-//! | `inference`, `access`, `probes` | the endpoints, by whom they are for |
+//! | `inference`, `access`, `money`, `probes` | the endpoints, by whom they are for |
 //! | `schemas` | every type that they name, and all that those refer to |
 
 mod access;
 mod endpoint;
 mod inference;
+mod money;
 mod probes;
 mod schemas;
 
@@ -54,7 +55,11 @@ pub fn document() -> OpenApi {
         ))
         .build();
     let (mut paths, mut schemas) = (Paths::new(), Schemas::default());
-    let endpoints = inference::endpoints().into_iter().chain(access::endpoints()).chain(probes::endpoints());
+    let endpoints = inference::endpoints()
+        .into_iter()
+        .chain(access::endpoints())
+        .chain(money::endpoints())
+        .chain(probes::endpoints());
     for Endpoint { path, method, operation, types } in endpoints {
         types.into_iter().for_each(|add| add(&mut schemas));
         let operation = PathItem::new(method, operation);

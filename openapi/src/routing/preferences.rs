@@ -22,7 +22,8 @@ pub struct ProviderPreferences {
     /// Whether others than those in `order` may serve, and more than one node be tried. None: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_fallbacks: Option<bool>,
-    /// Whether a node must follow every parameter of the request. It always must, so this changes nothing.
+    /// Whether a node must follow every parameter of the request. It always must: `false` lets none drop one, and where no
+    /// node follows a parameter the error says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_parameters: Option<bool>,
     /// `deny`: only nodes that promise to keep nothing of what they are sent, by the capability `no_data_collection`.
@@ -84,7 +85,7 @@ pub struct MaxPrice {
     /// For a million generated tokens. None: any price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<UsdPerMillion>,
-    /// For a request by itself. Nodes ask nothing for that, so this rules none out.
+    /// For a request by itself. Nodes ask nothing for that, which is within any bound, so this rules none out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<UsdPerMillion>,
 }

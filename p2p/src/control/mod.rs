@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(crate) use acceptor::Acceptor;
 pub(crate) use node_side::{Event, NodeSide, Sources};
 pub(crate) use offences::{FORGOTTEN_AFTER, Offences};
-pub(crate) use rules::{Rules, lifetime, next_change};
+pub(crate) use rules::{CLOCK_TOLERANCE, Rules, lifetime, next_change};
 
 /// When things are said, and when silence is death. Both ends use the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::roster::Roster;
 use crate::wire::Advert;
 
 /// How far a node's clock may be off.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
+pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 /// An advert may not claim to count for longer.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(600);
 

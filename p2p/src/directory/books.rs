@@ -11,8 +11,13 @@ use libp2p::PeerId;
 use super::departed::Departed;
 use super::intern::Interner;
 use super::snapshot::{Entry, Snapshot};
-use super::{Candidate, Listing, Node, NodeStats};
+use super::{Candidate, DirectoryFull, Listing, Node, NodeStats};
 use crate::offer::Offer;
+
+/// Sessions of one node that are its own: it comes back before its old connection is known to be dead.
+const MOST_OWN: usize = 8;
+/// Sessions of one node that other gateways tell of.
+const MOST_TOLD: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Books {
@@ -44,6 +49,15 @@ pub(super) struct Session {
 }
 
 impl Books {
+    /// Whether another session of this node may begin.
+    pub(super) fn check_room(&self, peer: PeerId, is_told: bool) -> Result<(), DirectoryFull> {
+        let waiting = self.waiting.get(&peer).into_iter().flatten();
+        let sessions = self.next.entry(peer).into_iter().chain(waiting);
+        let alike = sessions.filter(|entry| entry.node().via().is_some() == is_told).count();
+        let most = if is_told { MOST_TOLD } else { MOST_OWN };
+        if alike < most { Ok(()) } else { Err(DirectoryFull::Sessions(most)) }
+    }
+
     /// Takes a session in.
     pub(super) fn enter(&mut self, session: Session, offer: &Offer) -> Change {
         let Session { peer, number, via, stats } = session;
@@ -143,7 +157,7 @@ impl Books {
         for model in &offer.models {
             let health = self.seat(peer, &model.id).map(|seat| Arc::clone(seat.shared_health()));
             let health = health.or_else(|| self.departed.take(peer, &model.id)).unwrap_or_default();
-            seats.push(Candidate::new(&node, Listing::of(model, &mut self.interner), health));
+            seats.push(Candidate::new(&node, Listing::of(model, offer.slots, &mut self.interner), health));
         }
         Entry::new(node, seats)
     }
@@ -223,6 +237,22 @@ mod tests {
         drop(told);
         own.update(both());
         assert_eq!(failures(&directory, "n"), Some(1));
+    }
+
+    #[test]
+    fn sessions_of_one_node_are_bounded_and_those_told_of_keep_none_of_its_own_out() {
+        let (directory, peer, gateway) = (Directory::new(10), PeerId::random(), Arc::new(PeerId::random()));
+        let mut told: Vec<_> =
+            (0..MOST_TOLD).map(|_| directory.register_via(peer, &both(), &gateway).unwrap()).collect();
+        let one_more = directory.register_via(peer, &both(), &gateway).map(|_| ());
+        assert_eq!(one_more, Err(DirectoryFull::Sessions(MOST_TOLD)));
+        let own: Vec<_> = (0..MOST_OWN).map(|_| directory.register(peer, both()).unwrap()).collect();
+        let one_more = directory.register(peer, both()).map(|_| ());
+        assert_eq!(one_more, Err(DirectoryFull::Sessions(MOST_OWN)));
+        drop(own);
+        told.pop();
+        assert!(directory.register_via(peer, &both(), &gateway).is_ok());
+        assert!(directory.register_via(PeerId::random(), &both(), &gateway).is_ok(), "others are none of it");
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! it again, and a try that says nothing about the node (it was busy, the caller left) leaves the next one to try. Only a
 //! whole answer forgives what was before: a node that begins well and breaks off rests longer each time.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+};
 
 /// How long a node rests after its first failure, in milliseconds. Doubles with each further one in a row.
 const FIRST_REST_MS: u64 = 500;
@@ -25,22 +27,22 @@ pub enum Circuit {
     Trying,
 }
 
-/// See the module.
+/// See the module. 16 bytes, because it is read of every node for every request.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    /// Failures since the last whole answer.
-    failures: AtomicU32,
+    /// Failures since the last whole answer. More than it can count rest no longer.
+    failures: AtomicU8,
     opened_ms: AtomicU64,
     /// An answer has begun since the last rest.
     is_answering: AtomicBool,
     /// The request that tries the node, by a number that grows. 0: none.
-    trying: AtomicU32,
-    tries: AtomicU32,
+    trying: AtomicU16,
+    tries: AtomicU16,
 }
 
 impl Breaker {
     pub(super) fn circuit(&self, now_ms: u64) -> Circuit {
-        let failures = self.failures.load(Relaxed);
+        let failures = self.failures();
         if failures == 0 || self.is_answering.load(Relaxed) {
             Circuit::Closed
         } else if now_ms.saturating_sub(self.opened_ms.load(Relaxed)) < rest_ms(failures) {
@@ -53,7 +55,7 @@ impl Breaker {
     }
 
     pub(super) fn failures(&self) -> u32 {
-        self.failures.load(Relaxed)
+        self.failures.load(Relaxed).into()
     }
 
     /// The node failed. True where that is news: requests that were on their way when it began to rest say nothing
@@ -64,7 +66,7 @@ impl Breaker {
         }
         self.opened_ms.store(now_ms, Relaxed);
         self.is_answering.store(false, Relaxed);
-        self.failures.fetch_add(1, Relaxed);
+        let _ = self.failures.fetch_update(Relaxed, Relaxed, |count| count.checked_add(1));
         true
     }
 
@@ -84,7 +86,7 @@ impl Breaker {
 
     /// Lets a request in. None: none may go there now. `Some(0)`: as any other; otherwise it is the one that tries the
     /// node, and [`Self::tried`] is to be told its number when it is over.
-    pub(super) fn enter(&self, now_ms: u64) -> Option<u32> {
+    pub(super) fn enter(&self, now_ms: u64) -> Option<u16> {
         match self.circuit(now_ms) {
             Circuit::Closed => Some(0),
             Circuit::Open | Circuit::Trying => None,
@@ -96,7 +98,7 @@ impl Breaker {
     }
 
     /// The request of this number is over.
-    pub(super) fn tried(&self, number: u32) {
+    pub(super) fn tried(&self, number: u16) {
         if number != 0 {
             // Another's number there would be a mistake of ours; it is left alone.
             let _ = self.trying.compare_exchange(number, 0, AcqRel, Relaxed);

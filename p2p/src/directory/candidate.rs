@@ -13,21 +13,22 @@ use crate::offer::{Ask, Offer};
 #[derive(Debug, Clone)]
 pub struct Candidate(Arc<Seat>);
 
-/// What is asked of each candidate for each request lies here side by side, and not behind the node.
+/// What is read of each candidate for each request comes first: up to the slots it is as much as one line of the
+/// processor's cache. Behind the node it waited for memory.
 #[derive(Debug)]
+#[repr(C)]
 struct Seat {
-    listing: Listing,
-    session: u64,
-    slots: u32,
     stats: Arc<NodeStats>,
     health: Arc<Health>,
+    listing: Listing,
+    session: u64,
     node: Arc<Node>,
 }
 
 impl Candidate {
     pub(super) fn new(node: &Arc<Node>, listing: Listing, health: Arc<Health>) -> Self {
-        let (session, slots, stats) = (node.session(), node.slots(), Arc::clone(node.shared_stats()));
-        Self(Arc::new(Seat { listing, session, slots, stats, health, node: Arc::clone(node) }))
+        let (session, stats) = (node.session(), Arc::clone(node.shared_stats()));
+        Self(Arc::new(Seat { stats, health, listing, session, node: Arc::clone(node) }))
     }
 
     /// A candidate that stands in no directory, for choosing among made-up nodes. None where the offer does not have the
@@ -38,7 +39,7 @@ impl Candidate {
         let model = offer.models.iter().find(|listed| listed.id == model)?;
         let mut interner = Interner::default();
         let node = Arc::new(Node::new(peer, 0, None, &offer, Arc::new(NodeStats::new()), &mut interner));
-        Some(Self::new(&node, Listing::of(model, &mut interner), Arc::default()))
+        Some(Self::new(&node, Listing::of(model, offer.slots, &mut interner), Arc::default()))
     }
 
     /// The same node with the same record at another price, as a new advert leaves it.
@@ -89,7 +90,7 @@ impl Candidate {
     /// Requests that it runs at a time.
     #[must_use]
     pub fn slots(&self) -> u32 {
-        self.0.slots
+        self.0.listing.slots
     }
 
     /// How busy it is.
@@ -132,7 +133,7 @@ impl Candidate {
 pub struct Visit {
     candidate: Candidate,
     /// By which the node's breaker knows it.
-    number: u32,
+    number: u16,
 }
 
 impl Drop for Visit {

@@ -4,7 +4,8 @@
 //! measured: it cannot be told better than it is, it is of one model because a node may be quick with one and broken with
 //! another, and it outlives an advert and a session, so that coming back does not wash it away.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::breaker::{Breaker, Circuit};
@@ -12,26 +13,32 @@ use super::measure::Measure;
 use crate::clock;
 
 /// The whole, where shares are told in thousandths.
-const WHOLE: u32 = 1000;
+const WHOLE: u16 = 1000;
 /// One part in so many of each new share, and the rest of what is known.
-const SHARE_WEIGHT: u32 = 10;
+const SHARE_WEIGHT: u16 = 10;
 
 /// The record of one node with one model.
+///
+/// What is read of every node for every request comes first, in 48 bytes: with the counters of its `Arc` it fills one line
+/// of the processor's cache.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Health {
     breaker: Breaker,
     first_token_ms: Measure,
     /// Tokens of one answer per 1000 s.
     speed_milli: Measure,
     served: AtomicU32,
-    failed: AtomicU32,
     /// Requests of this gateway that are there for this model.
     visits: AtomicU32,
+    failed: AtomicU32,
     /// The share of requests that were served of late, in thousandths.
-    uptime: AtomicU32,
+    uptime: AtomicU16,
     /// The share of a prompt that was expected in its cache and was, in thousandths.
-    cache_share: AtomicU32,
+    cache_share: AtomicU16,
 }
+
+const _: () = assert!(offset_of!(Health, failed) == 48, "what is read together must lie together");
 
 impl Default for Health {
     fn default() -> Self {
@@ -40,10 +47,10 @@ impl Default for Health {
             first_token_ms: Measure::default(),
             speed_milli: Measure::default(),
             served: AtomicU32::new(0),
-            failed: AtomicU32::new(0),
             visits: AtomicU32::new(0),
-            uptime: AtomicU32::new(WHOLE),
-            cache_share: AtomicU32::new(WHOLE),
+            failed: AtomicU32::new(0),
+            uptime: AtomicU16::new(WHOLE),
+            cache_share: AtomicU16::new(WHOLE),
         }
     }
 }
@@ -54,6 +61,12 @@ impl Health {
         let now_ms = clock::now_ms();
         self.breaker.began(now_ms);
         self.first_token_ms.record(millis(first_token), now_ms);
+    }
+
+    /// Its answer had not begun so long after it was asked, when nobody waited for it any more. How long it would have taken
+    /// is not known, only that it is more; so this counts where less was measured, or nothing.
+    pub fn had_not_begun(&self, after: Duration) {
+        self.first_token_ms.record_least(millis(after), clock::now_ms());
     }
 
     /// It gave a whole answer. Earlier failures are forgiven; to begin well is not enough for that.
@@ -80,7 +93,7 @@ impl Health {
     pub fn found_cached(&self, expected: u64, found: u64) {
         if expected > 0 {
             let share = u128::from(found.min(expected)) * u128::from(WHOLE) / u128::from(expected);
-            learn_share(&self.cache_share, u32::try_from(share).unwrap_or(WHOLE));
+            learn_share(&self.cache_share, u16::try_from(share).unwrap_or(WHOLE));
         }
     }
 
@@ -108,11 +121,12 @@ impl Health {
         Some((self.first_token_ms.value(now_ms)?, self.first_token_ms.samples(now_ms)))
     }
 
-    /// The same, now.
+    /// The same, now, and of answers that did begin alone: who was not waited for may take any time.
     #[must_use]
     pub fn usual_first_token(&self) -> Option<(Duration, u32)> {
-        let (millis, samples) = self.first_token_ms(clock::now_ms())?;
-        Some((Duration::from_millis(millis.into()), samples))
+        let now_ms = clock::now_ms();
+        let (millis, samples) = (self.first_token_ms.value(now_ms)?, self.first_token_ms.exact_samples(now_ms));
+        (samples > 0).then(|| (Duration::from_millis(millis.into()), samples))
     }
 
     /// Generated tokens of one answer per 1000 s, as measured, and from how many answers. None: not measured lately.
@@ -136,13 +150,13 @@ impl Health {
     /// The share of requests that it served of late, in thousandths. None: it was never asked.
     #[must_use]
     pub fn uptime_milli(&self) -> Option<u32> {
-        (self.answers_served() + self.incidents() > 0).then(|| self.uptime.load(Relaxed))
+        (self.answers_served() + self.incidents() > 0).then(|| self.uptime.load(Relaxed).into())
     }
 
     /// How much of what is expected in its cache is there, in thousandths: 1000 until it has shown otherwise.
     #[must_use]
     pub fn cache_share_milli(&self) -> u32 {
-        self.cache_share.load(Relaxed)
+        self.cache_share.load(Relaxed).into()
     }
 
     /// Requests of this gateway that are there for this model.
@@ -156,13 +170,13 @@ impl Health {
         self.answers_served() > 0 || self.incidents() > 0
     }
 
-    pub(super) fn enter(&self, now_ms: u64) -> Option<u32> {
+    pub(super) fn enter(&self, now_ms: u64) -> Option<u16> {
         let number = self.breaker.enter(now_ms)?;
         self.visits.fetch_add(1, Relaxed);
         Some(number)
     }
 
-    pub(super) fn leave(&self, number: u32) {
+    pub(super) fn leave(&self, number: u16) {
         self.breaker.tried(number);
         self.visits.fetch_sub(1, Relaxed);
     }
@@ -176,7 +190,7 @@ fn saturating_increment(count: &AtomicU32) {
     let _ = count.fetch_update(Relaxed, Relaxed, |count| count.checked_add(1));
 }
 
-fn learn_share(share: &AtomicU32, sample: u32) {
+fn learn_share(share: &AtomicU16, sample: u16) {
     let known = share.load(Relaxed);
     // Rounded towards the sample, so that it is reached.
     let learnt = if sample >= known {
@@ -190,6 +204,22 @@ fn learn_share(share: &AtomicU32, sample: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_not_waited_for_is_known_to_take_at_least_so_long() {
+        let (health, ms) = (Health::default(), Duration::from_millis);
+        let known = || health.first_token_ms(clock::now_ms());
+        health.had_not_begun(ms(400));
+        assert_eq!(known(), Some((400, 1)));
+        health.had_not_begun(ms(100));
+        assert_eq!(known(), Some((400, 1)), "that it takes longer than less was known");
+        health.had_not_begun(ms(900));
+        assert_eq!(known(), Some((500, 2)));
+        assert_eq!((health.failures(), health.admits(clock::now_ms())), (0, true));
+        assert_eq!(health.usual_first_token(), None, "how long it does take is not known");
+        health.began(ms(1000));
+        assert_eq!((known(), health.usual_first_token()), (Some((600, 3)), Some((ms(600), 1))));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn to_begin_well_forgives_nothing() {

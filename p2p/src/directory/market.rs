@@ -104,9 +104,35 @@ impl Market {
 #[derive(Debug, Clone, Copy)]
 pub struct Candidates<'a>(&'a [Chunk]);
 
-/// See [`Candidates::iter`].
-pub type CandidatesIter<'a> =
-    std::iter::FlatMap<slice::Iter<'a, Chunk>, slice::Iter<'a, Candidate>, fn(&'a Chunk) -> slice::Iter<'a, Candidate>>;
+/// See [`Candidates::iter`]. Knows how many are left, so that who gathers them needs room once.
+#[derive(Debug, Clone)]
+pub struct CandidatesIter<'a> {
+    chunks: slice::Iter<'a, Chunk>,
+    chunk: slice::Iter<'a, Candidate>,
+    left: usize,
+}
+
+impl<'a> Iterator for CandidatesIter<'a> {
+    type Item = &'a Candidate;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(candidate) = self.chunk.next() {
+                self.left -= 1;
+                return Some(candidate);
+            }
+            self.chunk = self.chunks.next()?.iter();
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for CandidatesIter<'_> {}
+
+impl std::iter::FusedIterator for CandidatesIter<'_> {}
 
 impl<'a> Candidates<'a> {
     pub(super) fn of(market: Option<&'a Arc<Market>>) -> Self {
@@ -115,7 +141,7 @@ impl<'a> Candidates<'a> {
 
     /// One after the other.
     pub fn iter(&self) -> CandidatesIter<'a> {
-        self.0.iter().flat_map(|chunk| chunk.iter())
+        CandidatesIter { chunks: self.0.iter(), chunk: [].iter(), left: self.len() }
     }
 
     /// How many there are.
@@ -193,5 +219,7 @@ mod tests {
         let copy = market.clone();
         (0..100).step_by(2).for_each(|session| market.remove(session));
         assert_eq!((sessions(&copy).len(), sessions(&market).len()), (100, 50));
+        let mut half = Candidates(&market.chunks).iter();
+        assert_eq!((half.len(), half.by_ref().take(20).count(), half.len()), (50, 20, 30));
     }
 }

@@ -1,33 +1,44 @@
 //! A number that is measured again and again, and of which the latest counts most.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// A measure that is older counts for nothing: who was slow then may be quick now, and must be tried to be known.
-const STALE_MS: u64 = 5 * 60_000;
+/// Seconds after which a measure counts for nothing: who was slow then may be quick now, and must be tried to be known.
+const STALE_S: u32 = 5 * 60;
 /// One part in so many of each new sample, and the rest of what is known.
 const WEIGHT: i64 = 5;
 
-/// A moving mean. Two samples at one instant may lose one of each other: it is a mean, and no count.
+/// A moving mean. Two samples at one instant may lose one of each other: it is a mean, and no count. Its time is told in
+/// whole seconds, of which a word of 32 bits holds a century: it is read of every node for every request.
 #[derive(Debug, Default)]
 pub(super) struct Measure {
     value: AtomicU32,
+    /// How many there were: of true ones in the lower half, of those that are too low in the upper.
     samples: AtomicU32,
-    last_ms: AtomicU64,
+    last_s: AtomicU32,
 }
 
 impl Measure {
     pub(super) fn record(&self, sample: u32, now_ms: u64) {
-        let known = self.samples(now_ms);
-        let value = match known {
-            0 => sample,
-            _ => {
-                let old = i64::from(self.value.load(Relaxed));
-                u32::try_from(old + (i64::from(sample) - old) / WEIGHT).unwrap_or(sample)
-            }
-        };
+        let (exact, least) = self.counts(now_ms);
+        self.learn(sample, (exact.saturating_add(1), least), now_ms);
+    }
+
+    /// A sample of which is only known that it is no less. It counts where less was measured, or nothing.
+    pub(super) fn record_least(&self, sample: u32, now_ms: u64) {
+        if self.value(now_ms).is_none_or(|known| known < sample) {
+            let (exact, least) = self.counts(now_ms);
+            self.learn(sample, (exact, least.saturating_add(1)), now_ms);
+        }
+    }
+
+    fn learn(&self, sample: u32, (exact, least): (u16, u16), now_ms: u64) {
+        let value = self.value(now_ms).map_or(sample, |old| {
+            let old = i64::from(old);
+            u32::try_from(old + (i64::from(sample) - old) / WEIGHT).unwrap_or(sample)
+        });
         self.value.store(value, Relaxed);
-        self.samples.store(known.saturating_add(1), Relaxed);
-        self.last_ms.store(now_ms, Relaxed);
+        self.samples.store(u32::from(least) << 16 | u32::from(exact), Relaxed);
+        self.last_s.store(seconds(now_ms), Relaxed);
     }
 
     /// The mean. None: not measured lately.
@@ -37,8 +48,25 @@ impl Measure {
 
     /// How many samples are behind it. 0: not measured lately.
     pub(super) fn samples(&self, now_ms: u64) -> u32 {
-        if now_ms.saturating_sub(self.last_ms.load(Relaxed)) > STALE_MS { 0 } else { self.samples.load(Relaxed) }
+        let (exact, least) = self.counts(now_ms);
+        u32::from(exact) + u32::from(least)
     }
+
+    /// How many of them were true.
+    pub(super) fn exact_samples(&self, now_ms: u64) -> u32 {
+        self.counts(now_ms).0.into()
+    }
+
+    fn counts(&self, now_ms: u64) -> (u16, u16) {
+        let age = seconds(now_ms).saturating_sub(self.last_s.load(Relaxed));
+        let samples = if age > STALE_S { 0 } else { self.samples.load(Relaxed) };
+        let half = |samples: u32| u16::try_from(samples & u32::from(u16::MAX)).unwrap_or(u16::MAX);
+        (half(samples), half(samples >> 16))
+    }
+}
+
+fn seconds(now_ms: u64) -> u32 {
+    u32::try_from(now_ms / 1000).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -54,8 +82,10 @@ mod tests {
         assert_eq!((measure.value(2), measure.samples(2)), (Some(120), 2));
         (0..50).for_each(|step| measure.record(0, 3 + step));
         assert!(measure.value(60).unwrap() < 5);
-        assert_eq!(measure.value(60 + STALE_MS), None);
-        measure.record(700, 60 + 2 * STALE_MS);
-        assert_eq!(measure.value(60 + 2 * STALE_MS), Some(700), "what is long past must not hold it down");
+        let stale_ms = u64::from(STALE_S) * 1000;
+        assert!(measure.value(stale_ms).is_some());
+        assert_eq!(measure.value(stale_ms + 1000), None);
+        measure.record(700, 2 * stale_ms);
+        assert_eq!(measure.value(2 * stale_ms), Some(700), "what is long past must not hold it down");
     }
 }

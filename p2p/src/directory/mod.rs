@@ -52,10 +52,16 @@ use books::{Books, Change, Session};
 use crate::clock;
 use crate::offer::Offer;
 
-/// The directory has as many nodes as it takes.
+/// The directory has as many as it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the gateway has no room for another node; it takes {0}")]
-pub struct DirectoryFull(usize);
+pub enum DirectoryFull {
+    /// Nodes.
+    #[error("the gateway has no room for another node; it takes {0}")]
+    Nodes(usize),
+    /// Sessions that stand for this node.
+    #[error("this node is known {0} times over already; wait until its old connections have ended")]
+    Sessions(usize),
+}
 
 /// Who is there, what it offers and how it does. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -105,7 +111,7 @@ impl Directory {
     /// Takes a node in. It leaves when the registration is dropped.
     ///
     /// # Errors
-    /// Where there are as many nodes as the directory takes, and none of them is this peer.
+    /// Where there are as many nodes as the directory takes, and none of them is this peer; or as many sessions of it.
     #[expect(clippy::needless_pass_by_value, reason = "the offer has no further use")]
     pub fn register(&self, peer: PeerId, offer: Offer) -> Result<Registration, DirectoryFull> {
         self.enter(peer, &offer, None)
@@ -126,8 +132,9 @@ impl Directory {
         let stats = Arc::new(NodeStats::new());
         let mut books = self.0.books.lock();
         if books.next.node(peer).is_none() && books.next.len() >= self.0.max_nodes {
-            return Err(DirectoryFull(self.0.max_nodes));
+            return Err(DirectoryFull::Nodes(self.0.max_nodes));
         }
+        books.check_room(peer, via.is_some())?;
         let change = books.enter(Session { peer, number, via, stats: Arc::clone(&stats) }, offer);
         self.publish(&mut books, change);
         Ok(Registration::new(self.clone(), peer, number, stats))

@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::control::{Acceptor, Offences, Rules};
 use crate::directory::Directory;
-use crate::links::{LinkAcceptor, LinkKeeper, Linking, Neighbours, PeerGateways, Relay};
+use crate::links::{Heard, LinkAcceptor, LinkKeeper, Linking, Neighbours, PeerGateways, Relay};
 use crate::network::Network;
 use crate::streams::{InboundStream, Streams};
 
-/// How often the DHT is told of this gateway. A third of the time for which it is believed, at most.
-const PROVIDED_EVERY: Duration = Duration::from_secs(240);
+/// How often the DHT is told of this gateway, at least. It would be believed for much longer; but a bootstrap that was
+/// restarted knows nobody, and whoever comes new asks it in vain until gateways have told it.
+const PROVIDED_EVERY: Duration = Duration::from_secs(30);
 
 /// What the tasks share.
 pub(super) struct Parts {
@@ -96,6 +97,7 @@ impl Parts {
             rules: self.rules.clone(),
             offences: self.offences.clone(),
             neighbours: self.neighbours.clone(),
+            heard: peers.keys().map(|peer| (*peer, Heard::default())).collect(),
             peers,
         };
         tasks.push(tokio::spawn(acceptor.run(links, self.stop.clone())));

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
-use http_body_util::BodyExt;
 use libp2p::PeerId;
 use tracing::debug;
 
@@ -79,7 +78,7 @@ impl Client {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let mut request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+        let mut request = request.map(RequestBody::new);
         // The peer is who the stream goes to; the header is only there because HTTP/1.1 wants one.
         request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("peer"));
         let route = self.routes.to(peer);

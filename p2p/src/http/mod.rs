@@ -9,18 +9,17 @@ mod client;
 mod connection;
 mod error;
 mod pool;
+mod request;
 mod route;
 mod server;
 
 pub use body::ResponseBody;
 pub use client::{Client, ClientConfig, ClientStats};
 pub use error::SendError;
+use request::RequestBody;
 pub(crate) use route::Routes;
 pub use server::ServerConfig;
 pub(crate) use server::{ConnectionService, Server};
 
 /// An error of any kind.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The body of a request on its way.
-type RequestBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BoxError>;

@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::heard::Heard;
 use super::listener::{End, Listener};
 use super::neighbours::Neighbours;
 use crate::control::{FORGOTTEN_AFTER, Offences, Rules};
@@ -27,6 +28,8 @@ pub(crate) struct LinkAcceptor {
     pub(crate) neighbours: Neighbours,
     /// The peers that are listened to, each with what its keeper is told when it comes.
     pub(crate) peers: HashMap<PeerId, Arc<Notify>>,
+    /// What each of them has told so far.
+    pub(crate) heard: HashMap<PeerId, Heard>,
 }
 
 impl LinkAcceptor {
@@ -71,7 +74,8 @@ impl LinkAcceptor {
         }
         info!(%gateway, "a peer gateway tells of its nodes");
         let linked = self.neighbours.link(gateway, number);
-        let end = Listener::new(gateway, stream, &self.directory, &self.rules, linked).run().await;
+        let Some(heard) = self.heard.get(&gateway) else { return };
+        let end = Listener::new(gateway, stream, &self.directory, &self.rules, linked, heard).run().await;
         match &end {
             End::Offence(what) => warn!(%gateway, what, "a peer gateway broke the protocol; the link is closed"),
             End::Closed | End::Silent => info!(%gateway, ?end, "a peer gateway tells no more; its nodes are out"),

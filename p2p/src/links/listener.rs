@@ -1,7 +1,7 @@
 //! The listening side of one link.
 //!
-//! A node that is told of is held to what a node here is held to: its own signature, a newer sequence number, the clock,
-//! the price cap, this gateway's rules of admission. It is in the directory until its advert expires, the teller says
+//! A node that is told of is held to what a node here is held to: its own signature, a newer sequence number (than any that
+//! earlier links of this gateway told, too), the clock, the price cap, this gateway's rules of admission. It is in the directory until its advert expires, the teller says
 //! that it left, or the link ends.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use super::MAX_NODES;
+use super::heard::Heard;
 use super::neighbours::Linked;
 use super::pace::Pace;
 use crate::control::{Rules, lifetime, next_change};
@@ -55,15 +56,24 @@ pub(super) struct Listener<'a, S> {
     directory: &'a Directory,
     rules: &'a Rules,
     linked: Linked,
+    /// What earlier links of this gateway told, and this one does.
+    heard: &'a Heard,
     pace: Pace,
     nodes: HashMap<PeerId, Told>,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Listener<'a, S> {
-    pub(super) fn new(gateway: PeerId, stream: S, directory: &'a Directory, rules: &'a Rules, linked: Linked) -> Self {
+    pub(super) fn new(
+        gateway: PeerId,
+        stream: S,
+        directory: &'a Directory,
+        rules: &'a Rules,
+        linked: Linked,
+        heard: &'a Heard,
+    ) -> Self {
         let (reader, writer) = split(stream);
-        let (reader, nodes) = (FrameReader::new(reader), HashMap::new());
-        Self { gateway: Arc::new(gateway), reader, writer, directory, rules, linked, pace: Pace::new(), nodes }
+        let (reader, gateway) = (FrameReader::new(reader), Arc::new(gateway));
+        Self { gateway, reader, writer, directory, rules, linked, heard, pace: Pace::new(), nodes: HashMap::new() }
     }
 
     /// Listens until the link is over. What was only known through it is out of the directory when this returns.
@@ -153,6 +163,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Listener<'a, S> {
         }
         if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&peer) {
             debug!(gateway = %self.gateway, node = %peer, "the other gateway has too many nodes");
+            return Ok(());
+        }
+        if let Err(reason) = self.heard.note(peer, advert.seq) {
+            debug!(gateway = %self.gateway, node = %peer, reason, "a node of another gateway is not taken");
+            self.nodes.remove(&peer);
             return Ok(());
         }
         let (seq, until) = (advert.seq, Instant::now() + lifetime(&advert));

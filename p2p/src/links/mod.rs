@@ -9,6 +9,7 @@
 //! own. It is trusted with callers' requests, so only configured peers are listened to.
 
 mod acceptor;
+mod heard;
 mod keeper;
 mod listener;
 mod neighbours;
@@ -24,6 +25,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 pub(crate) use acceptor::LinkAcceptor;
+pub(crate) use heard::Heard;
 pub(crate) use keeper::{LinkKeeper, Linking};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use relay::Relay;

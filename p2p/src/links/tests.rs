@@ -1,5 +1,6 @@
 //! Both sides of a link over an in-memory stream and a clock that stands still unless everybody waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::PeerId;
@@ -9,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Neighbours;
+use super::heard::Heard as Newest;
 use super::listener::{End, Listener};
 use super::teller::Teller;
 use crate::admission::{Admission, NotAdmitted, OpenToAll};
@@ -31,16 +33,21 @@ const MAX_PRICE: i64 = 1_000_000;
 struct Heard {
     gateway: PeerId,
     directory: Directory,
-    admission: watch::Sender<std::sync::Arc<dyn Admission>>,
+    admission: watch::Sender<Arc<dyn Admission>>,
     reader: FrameReader<ReadHalf<DuplexStream>>,
     writer: WriteHalf<DuplexStream>,
     end: JoinHandle<End>,
 }
 
 fn listen() -> Heard {
+    listen_again(PeerId::random(), &Arc::default())
+}
+
+/// A further link of the same gateway.
+fn listen_again(gateway: PeerId, newest: &Arc<Newest>) -> Heard {
     let (near, far) = duplex(1 << 20);
-    let (gateway, directory) = (PeerId::random(), Directory::new(10));
-    let admission = watch::Sender::new(std::sync::Arc::new(OpenToAll) as _);
+    let (newest, directory) = (Arc::clone(newest), Directory::new(10));
+    let admission = watch::Sender::new(Arc::new(OpenToAll) as _);
     let rules = Rules {
         timings: ControlTimings::default(),
         max_price: MAX_PRICE,
@@ -51,7 +58,7 @@ fn listen() -> Heard {
     let of_session = directory.clone();
     let end = tokio::spawn(async move {
         let linked = Neighbours::new(Vec::new()).link(gateway, 1);
-        Listener::new(gateway, far, &of_session, &rules, linked).run().await
+        Listener::new(gateway, far, &of_session, &rules, linked, &newest).run().await
     });
     let (reader, writer) = split(near);
     Heard { gateway, directory, admission, reader: FrameReader::new(reader), writer, end }
@@ -181,6 +188,23 @@ async fn an_advert_told_of_again_is_an_offence() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_link_may_tell_again_what_is_known_and_nothing_older() {
+    let (gateway, newest, node) = (PeerId::random(), Arc::default(), Identity::generate());
+    let mut first = listen_again(gateway, &newest);
+    first.say_node(&node, &advert(7, offer("m", 5))).await;
+    assert_eq!(first.seen().await, [(5, Some(gateway))]);
+    drop(first);
+    let mut again = listen_again(gateway, &newest);
+    again.say_node(&node, &advert(6, offer("m", 1))).await;
+    assert_eq!(again.seen().await, [], "the node asked so little before, and does no longer");
+    again.say_node(&node, &advert(7, offer("m", 5))).await;
+    assert_eq!(again.seen().await, [(5, Some(gateway))]);
+    let mut other = listen();
+    other.say_node(&node, &advert(6, offer("m", 1))).await;
+    assert_eq!(other.seen().await.len(), 1, "another gateway may know less");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_breaks_this_gateways_bounds_is_left_out_and_no_offence() {
     let (mut link, node) = (listen(), Identity::generate());
     link.say_node(&node, &advert(1, offer("m", 5))).await;
@@ -281,7 +305,7 @@ async fn what_is_told_is_known_at_once_and_loads_within_a_quarter_of_a_second() 
             roster: None,
         };
         let linked = Neighbours::new(Vec::new()).link(gateway, 1);
-        Listener::new(gateway, near, &of_session, &rules, linked).run().await
+        Listener::new(gateway, near, &of_session, &rules, linked, &Newest::default()).run().await
     });
     let moment = || tokio::time::sleep(Duration::from_millis(1));
     let entry = roster.enter(node.peer_id(), sign_advert(&advert(1, offer("m", 5)), &node).unwrap());

@@ -69,6 +69,7 @@ impl Books {
             created_at: self.now,
             balance: 0,
             held: 0,
+            disputes: 0,
         };
         self.accounts.insert(row.id.clone(), Tracked::new(row));
         Ok(())
@@ -76,6 +77,9 @@ impl Books {
 
     pub(super) fn freeze(&mut self, id: &AccountId, frozen: bool, actor: &Actor) -> Result<Account, LedgerError> {
         let account = self.customer(id.as_str())?;
+        if !frozen {
+            may_thaw(account)?;
+        }
         if (account.frozen != 0) != frozen {
             let reference = format!("{id}#{}", self.head.seq + 1);
             let memo = freeze_memo(id.as_str(), frozen);
@@ -134,4 +138,21 @@ impl Books {
             detail: format!("it gave {} to {}, memo {:?}", Nanos::new(past.amount), past.account, past.memo),
         })
     }
+}
+
+/// An account that owes, or whose payments are disputed, stays frozen whatever anybody wishes.
+fn may_thaw(account: &AccountRow) -> Result<(), LedgerError> {
+    let AccountRow { id, balance, held, disputes, .. } = account;
+    if *disputes > 0 {
+        return Err(LedgerError::invalid(format!(
+            "account {id} has {disputes} open disputes, and stays frozen until they end"
+        )));
+    }
+    if balance < held {
+        let missing = Nanos::new(*held).minus_or_zero(Nanos::new(*balance));
+        return Err(LedgerError::invalid(format!(
+            "account {id} owes {missing} after a dispute: it can be unfrozen once that is paid in"
+        )));
+    }
+    Ok(())
 }

@@ -5,11 +5,11 @@
 
 use serde::Serialize;
 
-use crate::access::{Actor, KeyPolicy, Role};
+use crate::access::{Actor, BudgetLimits, KeyPolicy, Role};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::KeyId;
-use crate::ledger::types::Action;
+use crate::ledger::types::{Action, Source};
 use crate::money::Nanos;
 
 /// The two audit columns of a transfer.
@@ -51,6 +51,24 @@ pub(super) struct Opened<'a> {
 pub(super) struct Granted<'a> {
     pub(super) amount_nano_usd: Nanos,
     pub(super) memo: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Money<'a> {
+    pub(super) amount_nano_usd: Nanos,
+    pub(super) source: Source,
+    pub(super) memo: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Hooked<'a> {
+    pub(super) url: &'a str,
+    pub(super) budgets: &'a BudgetLimits,
+}
+
+#[derive(Serialize)]
+pub(super) struct Ended {
+    pub(super) end: &'static str,
 }
 
 #[derive(Serialize)]

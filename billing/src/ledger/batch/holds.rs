@@ -4,7 +4,7 @@ use super::{Books, Tracked};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{HoldId, OwnerId};
-use crate::ledger::rows::{AccountRow, HoldFields, HoldRow};
+use crate::ledger::rows::{AccountFields, AccountRow, HoldFields, HoldRow};
 use crate::ledger::types::{Amount, Extend, Granted, Hold, HoldState, NewHold};
 use crate::money::{Nanos, Overflow};
 
@@ -21,7 +21,7 @@ impl Books {
             )));
         }
         let account = spendable(self.customer(new.account.as_str())?)?;
-        let granted = granted(account, amount)?;
+        let granted = granted(account, amount, new.ahead)?;
         self.set_aside(new.account.as_str(), granted);
         let row = HoldRow {
             id: new.id.as_str().to_owned(),
@@ -43,7 +43,7 @@ impl Books {
         let amount = Nanos::new(existing.amount);
         let same = existing.account == new.account.as_str()
             && existing.owner == new.owner.as_str()
-            && new.amount.from_pot(amount) == Some(amount);
+            && (new.amount.from_pot(amount) == Some(amount) || amount == new.amount.most.saturating_add(new.ahead));
         if !same {
             return Err(LedgerError::Conflict {
                 what: "hold",
@@ -59,7 +59,7 @@ impl Books {
         let add = extend.add.check()?;
         let hold = self.open_hold(&extend.hold)?;
         let account = spendable(self.customer(&hold.account)?)?;
-        let granted = granted(account, add)?;
+        let granted = granted(account, add, extend.ahead)?;
         let amount = hold.amount.checked_add(granted.as_i64()).ok_or(Overflow)?;
         let account = hold.account.clone();
         self.set_aside(&account, granted);
@@ -86,6 +86,18 @@ impl Books {
             }
         }
         refused
+    }
+
+    /// Gives parts of open holds back to their accounts, no more than a hold has left. Ended holds have nothing left.
+    pub(super) fn shrink(&mut self, parts: &[(HoldId, Nanos)]) {
+        for (id, part) in parts {
+            let Some(hold) = self.holds.get_mut(id.as_str()).filter(|hold| hold.row.is_open()) else { continue };
+            let part = part.as_i64().clamp(0, hold.row.remainder());
+            hold.change().amount -= part;
+            if let Some(account) = self.accounts.get_mut(&hold.row.account) {
+                account.change().held -= part;
+            }
+        }
     }
 
     pub(super) fn release(&mut self, id: &HoldId) -> Result<Hold, LedgerError> {
@@ -137,12 +149,12 @@ impl Books {
 }
 
 fn spendable(account: &AccountRow) -> Result<&AccountRow, LedgerError> {
-    if account.frozen == 0 { Ok(account) } else { Err(LedgerError::Frozen(account_id(account))) }
+    if account.is_frozen() { Err(LedgerError::Frozen(account_id(account))) } else { Ok(account) }
 }
 
-fn granted(account: &AccountRow, amount: Amount) -> Result<Nanos, LedgerError> {
+fn granted(account: &AccountRow, amount: Amount, ahead: Nanos) -> Result<Nanos, LedgerError> {
     let available = Books::available(account);
-    amount.from_pot(available).ok_or_else(|| LedgerError::Insufficient {
+    amount.with_ahead(ahead.max(Nanos::ZERO), available).ok_or_else(|| LedgerError::Insufficient {
         account: account_id(account),
         needed: amount.least,
         available,

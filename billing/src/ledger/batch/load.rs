@@ -1,13 +1,15 @@
 //! Which rows a batch can touch, and the books made of those that are there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{Loaded, MemberRow, PartRow, Wanted};
+use peerway_billing_store::{HookRow, Loaded, MemberRow, PartRow, Wanted};
 
+use super::payments::name_of;
 use super::{Books, Tracked};
 use crate::id::AccountId;
 use crate::ledger::command::Command;
 use crate::ledger::rows::head_of;
+use crate::ledger::types::{Deposit, Dispute, Refund, platform};
 
 /// What the commands of a batch name.
 pub(super) fn wanted(now: i64, commands: &[Command]) -> Wanted {
@@ -16,6 +18,9 @@ pub(super) fn wanted(now: i64, commands: &[Command]) -> Wanted {
     wanted.accounts.insert(AccountId::platform_grants().into());
     for command in commands {
         wanted.add(command);
+    }
+    if !wanted.moves.is_empty() {
+        wanted.accounts.extend(platform::PLATFORM.iter().map(|account| account.id.to_owned()));
     }
     wanted
 }
@@ -37,6 +42,15 @@ impl Names for Wanted {
                 self.account(credit.account.as_str());
                 self.references.insert(credit.reference.as_str().to_owned());
             }
+            Command::Deposit { deposit: Deposit { account, reference, .. }, .. }
+            | Command::Refund { refund: Refund { account, reference, .. }, .. }
+            | Command::Dispute { dispute: Dispute { account, reference, .. }, .. } => {
+                self.account(account.as_str());
+                self.moves.insert(reference.as_str().to_owned());
+            }
+            Command::EndRefund { refund: reference, .. } | Command::EndDispute { dispute: reference, .. } => {
+                self.moves.insert(reference.as_str().to_owned());
+            }
             Command::Hold { hold, .. } => {
                 self.account(hold.account.as_str());
                 self.hold(hold.id.as_str());
@@ -52,9 +66,25 @@ impl Names for Wanted {
                     }
                 }
             }
+            Command::Shrink { parts, .. } => parts.iter().for_each(|(hold, _)| self.hold(hold.as_str())),
             Command::Release { hold, .. } => self.hold(hold.as_str()),
             Command::ReleaseOwner { owner, .. } => drop(self.owners.insert(owner.as_str().to_owned())),
-            Command::Sweep { .. } => {}
+            Command::PutHook { hook: HookRow { account, .. }, .. } => {
+                self.account(account);
+                self.hooks.insert(account.clone());
+            }
+            Command::RemoveHook { account, .. } => {
+                self.account(account.as_str());
+                self.hooks.insert(account.as_str().to_owned());
+            }
+            Command::RaiseAlerts { alerts, .. } => self.alerts.extend(alerts.iter().map(|alert| alert.id.clone())),
+            Command::StepAlert { step, .. } => drop(self.alerts.insert(step.id.clone())),
+            Command::TakeOver { owner, .. } => drop(self.epochs.insert(owner.as_str().to_owned())),
+            Command::InTenure { tenure, command } => {
+                self.epochs.insert(tenure.owner.as_str().to_owned());
+                self.add(command);
+            }
+            Command::Sweep { .. } | Command::KeepNodes { .. } | Command::KeepCheckpoint { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
                 self.keys.insert(key.as_str().to_owned());
@@ -82,12 +112,14 @@ impl Names for Wanted {
 impl Books {
     /// The books of a batch that is decided at `now`.
     pub(super) fn of(now: i64, loaded: Loaded) -> Self {
-        let Loaded { head, accounts, holds, charges, parts, credits, keys, members } = loaded;
+        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts } =
+            loaded;
         Self {
             now,
             head: head_of(head),
             accounts: by(accounts, |row| row.id.clone()),
             holds: by(holds, |row| row.id.clone()),
+            owners: by(owners, |row| row.owner.clone()),
             keys: by(keys, |row| row.id.clone()),
             members: members
                 .into_iter()
@@ -96,11 +128,17 @@ impl Books {
             charges: charges.into_iter().map(|row| (row.request_id.clone(), row)).collect(),
             parts: by_transfer(parts),
             credits: credits.into_iter().map(|row| (row.reference.clone(), row)).collect(),
+            moves: moves.into_iter().map(|past| (name_of(&past), past)).collect(),
+            hooks: hooks.into_iter().map(|row| (row.account.clone(), Tracked::clean(Some(row)))).collect(),
+            alerts: by(alerts, |row| row.id.clone()),
             swept: 0,
             new_transfers: Vec::new(),
             new_entries: Vec::new(),
             new_charges: Vec::new(),
             new_parts: Vec::new(),
+            new_nodes: Vec::new(),
+            new_checkpoints: Vec::new(),
+            new_days: BTreeMap::new(),
         }
     }
 }

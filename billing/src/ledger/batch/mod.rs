@@ -1,35 +1,46 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` names every row that a command of the batch can touch; the database reads them.
-//! 2. `accounts`, `holds`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//! 2. `accounts`, `payments`, `holds`, `owners`, `captures`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
 //! 3. `store` tells the database what changed.
 //!
 //! A command checks everything before it changes anything, so one that fails leaves no trace.
 
 mod accounts;
+mod alerts;
 mod audit;
 mod captures;
 mod holds;
 mod keys;
 mod load;
 mod members;
+mod owners;
+mod payments;
 mod store;
 
 pub(super) use accounts::opening_memo;
+pub(super) use alerts::{LoggedHook, secret_hash};
 pub(super) use keys::{ChangedKey, made_key};
 pub(super) use load::by_transfer;
 pub(super) use members::LoggedMember;
+pub(super) use owners::LoggedTakeOver;
 
 use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{PastCredit, Store};
+use peerway_billing_store::{OwnerRow, PastCredit, PastMove, Store};
 
 use audit::Note;
+use payments::MoveName;
 
 use super::chain;
+use super::checkpoints::row_of;
 use super::command::{Command, Settle, settle};
-use super::rows::{AccountRow, ChargeRow, EntryRow, HoldFields, HoldRow, KeyRow, MemberRow, PartRow, TransferRow};
+use super::rows::{
+    AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldFields, HoldRow, HookRow, KeyRow, MemberRow,
+    NodeRow, PartRow, TransferRow,
+};
+use super::statement::{DayFields, DayPlace, day_of};
 use super::types::{Head, HoldState};
 use crate::clock::Timestamp;
 use crate::error::LedgerError;
@@ -77,18 +88,28 @@ struct Books {
     head: Head,
     accounts: HashMap<String, Tracked<AccountRow>>,
     holds: HashMap<String, Tracked<HoldRow>>,
+    owners: HashMap<String, Tracked<OwnerRow>>,
     keys: HashMap<String, Tracked<KeyRow>>,
     /// By account and subject, all members of the accounts that a command may change; `None` once removed.
     members: BTreeMap<(String, String), Tracked<Option<MemberRow>>>,
+    /// By account; `None` once removed.
+    hooks: HashMap<String, Tracked<Option<HookRow>>>,
+    alerts: HashMap<String, Tracked<AlertRow>>,
     charges: HashMap<String, ChargeRow>,
     /// The parts of those charges that have some, by their transfer.
     parts: HashMap<i64, Vec<PartRow>>,
     credits: HashMap<String, PastCredit>,
+    /// Payments, refunds and disputes that are in the log, by kind and reference.
+    moves: HashMap<MoveName, PastMove>,
     swept: u64,
     new_transfers: Vec<TransferRow>,
     new_entries: Vec<EntryRow>,
     new_charges: Vec<ChargeRow>,
     new_parts: Vec<PartRow>,
+    new_nodes: Vec<NodeRow>,
+    new_checkpoints: Vec<CheckpointRow>,
+    /// What those charges add to their days.
+    new_days: BTreeMap<DayPlace, DayRow>,
 }
 
 /// Decides `commands` in order and commits. Emptied commands have their answer in `settles`; on an error the
@@ -113,16 +134,41 @@ impl Books {
             Command::OpenAccount { id, name, actor, reply } => settle(reply, self.open_account(&id, name, &actor)),
             Command::Freeze { account, frozen, actor, reply } => settle(reply, self.freeze(&account, frozen, &actor)),
             Command::Credit { credit, actor, reply } => settle(reply, self.credit(&credit, &actor)),
+            Command::Deposit { deposit, actor, reply } => settle(reply, self.deposit(&deposit, &actor)),
+            Command::Refund { refund, actor, reply } => settle(reply, self.refund(&refund, &actor)),
+            Command::EndRefund { refund, end, actor, reply } => settle(reply, self.end_refund(&refund, end, &actor)),
+            Command::Dispute { dispute, actor, reply } => settle(reply, self.dispute(&dispute, &actor)),
+            Command::EndDispute { dispute, end, actor, reply } => {
+                settle(reply, self.end_dispute(&dispute, end, &actor))
+            }
             Command::Hold { hold, reply } => settle(reply, self.hold(&hold)),
             Command::Extend { extend, reply } => settle(reply, self.extend(&extend)),
             Command::Renew { holds, expires_at, reply } => settle(reply, Ok(self.renew(holds, expires_at))),
+            Command::Shrink { parts, reply } => {
+                self.shrink(&parts);
+                settle(reply, Ok(()))
+            }
             Command::Capture { captures, reply } => {
                 let answers = captures.iter().map(|capture| self.capture(capture)).collect();
                 settle(reply, Ok(answers))
             }
             Command::Release { hold, reply } => settle(reply, self.release(&hold)),
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
+            Command::TakeOver { owner, reply } => settle(reply, self.take_over(&owner)),
+            Command::InTenure { tenure, command } => self.decide_for(&tenure, *command),
             Command::Sweep { reply } => settle(reply, Ok(self.swept)),
+            Command::PutHook { hook, actor, reply } => settle(reply, self.put_hook(hook, &actor)),
+            Command::RemoveHook { account, actor, reply } => settle(reply, self.remove_hook(&account, &actor)),
+            Command::RaiseAlerts { alerts, reply } => settle(reply, Ok(self.raise(alerts))),
+            Command::StepAlert { step, reply } => settle(reply, self.step_alert(&step)),
+            Command::KeepNodes { nodes, reply } => {
+                self.new_nodes.extend(nodes);
+                settle(reply, Ok(()))
+            }
+            Command::KeepCheckpoint { checkpoint, reply } => {
+                self.new_checkpoints.push(row_of(checkpoint));
+                settle(reply, Ok(()))
+            }
             Command::CreateKey { key, actor, reply } => settle(reply, self.create_key(key, &actor)),
             Command::UpdateKey { key, change, actor, reply } => settle(reply, self.update_key(&key, change, &actor)),
             Command::RotateKey { key, successor, overlap, actor, reply } => {
@@ -185,6 +231,8 @@ impl Books {
         self.new_transfers.push(transfer);
         self.new_entries.extend(entries);
         if let Some(charge) = charge {
+            let day = day_of(&charge);
+            self.new_days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
             self.charges.insert(charge.request_id.clone(), charge.clone());
             self.new_charges.push(charge);
         }

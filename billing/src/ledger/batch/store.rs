@@ -4,6 +4,7 @@ use peerway_billing_store::Changes;
 
 use super::{Books, Tracked};
 use crate::ledger::rows::HoldFields;
+use crate::ledger::statement::AlertFields;
 
 impl Books {
     /// Every row that the database must learn of. Somebody who was added and removed in one batch is in the log alone.
@@ -19,9 +20,21 @@ impl Books {
                 None => gone.push(place),
             }
         }
+        let mut alerts = dirty(self.alerts.into_values());
+        for alert in &mut alerts {
+            alert.seal = alert.computed_seal();
+        }
+        let (mut hooks, mut unhooked) = (Vec::new(), Vec::new());
+        for (account, hook) in self.hooks.into_iter().filter(|(_, hook)| hook.dirty) {
+            match hook.row {
+                Some(row) => hooks.push(row),
+                None => unhooked.push(account),
+            }
+        }
         Changes {
             accounts: dirty(self.accounts.into_values()),
             holds,
+            owners: dirty(self.owners.into_values()),
             keys: dirty(self.keys.into_values()),
             members,
             gone,
@@ -29,6 +42,12 @@ impl Books {
             entries: self.new_entries,
             charges: self.new_charges,
             parts: self.new_parts,
+            days: self.new_days.into_values().collect(),
+            nodes: self.new_nodes,
+            checkpoints: self.new_checkpoints,
+            hooks,
+            unhooked,
+            alerts,
         }
     }
 }

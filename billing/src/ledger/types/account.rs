@@ -11,11 +11,11 @@ use crate::words::words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountKind {
-    /// Buys credit and spends it. Never below zero.
+    /// Buys credit and spends it. Below zero only by a dispute, and frozen then.
     Customer,
     /// Runs nodes and earns.
     Operator,
-    /// The platform's own: `platform:fees` and `platform:grants`.
+    /// The platform's own: fees, grants, and what lies between a payment and its customer.
     Platform,
 }
 words!(AccountKind { Customer = "customer", Operator = "operator", Platform = "platform" });
@@ -27,7 +27,7 @@ pub struct Balance {
     pub posted: Nanos,
     /// Set aside by open holds that have not expired.
     pub held: Nanos,
-    /// `posted - held`: what a new hold can take.
+    /// `posted - held`, or nothing where that is below zero: what a new hold can take.
     pub available: Nanos,
 }
 
@@ -40,8 +40,11 @@ pub struct Account {
     pub kind: AccountKind,
     /// What its owner calls it.
     pub name: String,
-    /// Whether it may not spend at the moment.
+    /// Whether it may not spend at the moment: somebody froze it, or a payment onto it is disputed.
     pub frozen: bool,
+    /// How many of its payments are disputed.
+    #[serde(default)]
+    pub disputes: u32,
     /// When it was opened.
     pub created_at: Timestamp,
     /// What is on it.

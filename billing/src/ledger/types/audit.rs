@@ -22,6 +22,27 @@ pub enum Action {
     /// Credit was given.
     #[serde(rename = "credit.granted")]
     CreditGranted,
+    /// A payment arrived.
+    #[serde(rename = "deposit.posted")]
+    DepositPosted,
+    /// Unused credit left the account, to go back to who had paid.
+    #[serde(rename = "refund.opened")]
+    RefundOpened,
+    /// It went back, or could not and is on the account again.
+    #[serde(rename = "refund.ended")]
+    RefundEnded,
+    /// A payment was disputed: it left the account, which is frozen until that ends.
+    #[serde(rename = "dispute.opened")]
+    DisputeOpened,
+    /// The dispute was won or lost.
+    #[serde(rename = "dispute.ended")]
+    DisputeEnded,
+    /// Where the account is told of its budgets was set.
+    #[serde(rename = "alerts.changed")]
+    AlertsChanged,
+    /// The account is no longer told of its budgets.
+    #[serde(rename = "alerts.removed")]
+    AlertsRemoved,
     /// A key was made.
     #[serde(rename = "key.created")]
     KeyCreated,
@@ -49,6 +70,13 @@ words!(Action {
     AccountFrozen = "account.frozen",
     AccountUnfrozen = "account.unfrozen",
     CreditGranted = "credit.granted",
+    DepositPosted = "deposit.posted",
+    RefundOpened = "refund.opened",
+    RefundEnded = "refund.ended",
+    DisputeOpened = "dispute.opened",
+    DisputeEnded = "dispute.ended",
+    AlertsChanged = "alerts.changed",
+    AlertsRemoved = "alerts.removed",
     KeyCreated = "key.created",
     KeyChanged = "key.changed",
     KeyRotated = "key.rotated",

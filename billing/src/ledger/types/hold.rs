@@ -30,6 +30,14 @@ impl Amount {
         (available >= self.least).then(|| self.most.min(available))
     }
 
+    /// What a pot of `available` gives where `ahead` more is wanted if there is plenty: if what is left then is still four
+    /// times as much. So what little an account has is left for whoever asks next, at whatever gateway.
+    pub(crate) fn with_ahead(self, ahead: Nanos, available: Nanos) -> Option<Nanos> {
+        let granted = self.from_pot(available)?;
+        let plenty = i128::from(available.as_i64()) - i128::from(granted.as_i64()) >= i128::from(ahead.as_i64()) * 5;
+        Some(if plenty { granted.saturating_add(ahead) } else { granted })
+    }
+
     pub(crate) fn check(self) -> Result<Self, LedgerError> {
         if Nanos::ZERO <= self.least && self.least <= self.most {
             return Ok(self);
@@ -63,7 +71,7 @@ pub struct Hold {
     pub id: HoldId,
     /// Whose credit it sets aside.
     pub account: AccountId,
-    /// All that was ever granted to it.
+    /// All that was granted to it and not given back.
     pub amount: Nanos,
     /// What was captured of that.
     pub captured: Nanos,
@@ -77,6 +85,15 @@ pub struct Hold {
     pub created_at: Timestamp,
 }
 
+/// The time in which one process is an owner: until another takes over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tenure {
+    /// The owner.
+    pub(crate) owner: OwnerId,
+    /// The how manyeth process it is.
+    pub(crate) epoch: i64,
+}
+
 /// A hold to take. The same id again with the same terms answers the same hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
@@ -86,6 +103,9 @@ pub struct NewHold {
     pub account: AccountId,
     /// How much.
     pub amount: Amount,
+    /// How much to set aside beyond `amount.most`, for what is still to come: only where the account has plenty, and all
+    /// of it or nothing. [`Nanos::ZERO`] for no more than is needed.
+    pub ahead: Nanos,
     /// When it ends by itself.
     pub expires_at: Timestamp,
     /// Who takes it.
@@ -99,6 +119,8 @@ pub struct Extend {
     pub hold: HoldId,
     /// How much to add; [`Nanos::ZERO`] for time only.
     pub add: Amount,
+    /// As [`NewHold::ahead`], beyond `add.most`.
+    pub ahead: Nanos,
     /// The new expiry; an earlier one than the present leaves the present.
     pub expires_at: Timestamp,
 }

@@ -7,7 +7,7 @@ use crate::money::{self, FeeBps, Nanos, Price, Split, TokenCount, limited_shares
 
 /// Whether a charge follows from its price and tokens, or from those of its parts, and its entries are exactly its amounts.
 /// What is wrong is said in a few words.
-pub(super) fn consistent(charge: &ChargeRow, posting: &Posting) -> Result<(), String> {
+pub(in crate::ledger) fn consistent(charge: &ChargeRow, posting: &Posting) -> Result<(), String> {
     let (price, fee, billed) = charge.terms().ok_or("its price, fee or tokens are impossible")?;
     if i64::try_from(billed.cached()) != Ok(charge.cached) {
         return Err("it has more cached tokens than prompt tokens".to_owned());

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use peerway_billing_store::{Snapshot, StoreError};
 
+use super::payments::{Effect, Payments};
+use super::tree::Tree;
 use super::{Check, VerifyReport, charges};
-use crate::ledger::batch::{ChangedKey, LoggedMember, made_key};
+use crate::ledger::batch::{ChangedKey, LoggedHook, LoggedMember, LoggedTakeOver, made_key};
 use crate::ledger::chain;
 use crate::ledger::export::{Posting, page};
-use crate::ledger::rows::{ChargeRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
-use crate::ledger::types::Head;
+use crate::ledger::rows::{ChargeRow, DayRow, EntryRow, KeyRow, MemberRow, PartRow, TransferRow};
+use crate::ledger::statement::{DayFields, DayPlace, day_of};
+use crate::ledger::types::{DisputeEnd, Head};
 
 /// An account as the log tells it.
 #[derive(Default)]
@@ -17,6 +20,8 @@ pub(super) struct LoggedAccount {
     /// Opening memo and time; `None` until it is opened.
     pub(super) opened: Option<(String, i64)>,
     pub(super) frozen: bool,
+    /// Disputes that have not ended.
+    pub(super) disputes: i64,
     pub(super) balance: i128,
 }
 
@@ -25,14 +30,22 @@ pub(super) struct LoggedAccount {
 pub(super) struct Totals {
     pub(super) accounts: HashMap<String, LoggedAccount>,
     pub(super) keys: HashMap<String, KeyRow>,
+    /// The epoch of each owner, and when it began.
+    pub(super) owners: HashMap<String, (i64, i64)>,
     /// By account and subject.
     pub(super) members: BTreeMap<(String, String), MemberRow>,
     /// What charges took out of holds that were open.
     pub(super) captured: HashMap<String, i128>,
+    payments: Payments,
+    /// By account, what the log says of its hook, and when it was set.
+    pub(super) hooks: BTreeMap<String, ((String, String, String), i64)>,
+    /// What charges add up to by day.
+    pub(super) days: BTreeMap<DayPlace, DayRow>,
 }
 
 pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
+    let mut tree = Tree::new(snapshot, report).await?;
     let mut after = i64::MIN;
     loop {
         let page = page(snapshot, after).await?;
@@ -41,6 +54,7 @@ pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
             check_sum(posting, report);
             check_charge(posting, report);
             totals.add(posting, report);
+            tree.add(&posting.transfer, report);
             let TransferRow { seq, hash, .. } = &posting.transfer;
             report.head = Head { seq: *seq, hash: hash.clone() };
             report.transfers += 1;
@@ -59,6 +73,7 @@ pub(super) async fn walk(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
             report.find(Check::Charges, format!("part {transfer}/{part}"), "belongs to no transfer");
         }
         if !page.goes_on {
+            tree.end(snapshot, report).await?;
             return Ok(totals);
         }
         after = report.head.seq;
@@ -105,8 +120,17 @@ impl Totals {
         for entry in &posting.entries {
             self.accounts.entry(entry.account.clone()).or_default().balance += i128::from(entry.amount);
         }
+        if let Some(day) = posting.charge.as_ref().map(day_of) {
+            self.days.entry(day.place()).and_modify(|sum| sum.add(&day)).or_insert(day);
+        }
         if let Some(charge) = posting.charge.as_ref().filter(|charge| charge.late == 0) {
             *self.captured.entry(charge.hold.clone()).or_default() += i128::from(charge.total);
+        }
+        match self.payments.follow(posting) {
+            Ok(effect) => self.affect(effect),
+            Err(message) => {
+                report.find(Check::Payments, format!("transfer {seq}"), format!("{kind} {reference}: {message}"));
+            }
         }
         let noted = match kind.as_str() {
             "account" => {
@@ -124,11 +148,30 @@ impl Totals {
                 }
                 Ok(())
             }
+            "alert_hook" => serde_json::from_str(memo).map(|(account, hook): LoggedHook| match hook {
+                Some(hook) => drop(self.hooks.insert(account, (hook, *created_at))),
+                None => drop(self.hooks.remove(&account)),
+            }),
+            "take_over" => serde_json::from_str(memo).map(|(owner, epoch): LoggedTakeOver| {
+                self.owners.insert(owner, (epoch, *created_at));
+            }),
             "member" => serde_json::from_str(memo).map(|member| self.put_member(member, *created_at)),
             _ => Ok(()),
         };
         if let Err(error) = noted {
             report.find(Check::Memos, format!("transfer {seq}"), format!("its memo: {error}"));
+        }
+    }
+
+    fn affect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Disputed(account) => self.accounts.entry(account).or_default().disputes += 1,
+            Effect::Settled(account, end) => {
+                let account = self.accounts.entry(account).or_default();
+                account.disputes -= 1;
+                account.frozen |= end == DisputeEnd::Lost;
+            }
         }
     }
 

@@ -6,8 +6,12 @@
 
 mod charges;
 mod log;
+mod payments;
 mod state;
+mod statement;
+mod tree;
 
+pub(super) use charges::consistent;
 use peerway_billing_store::{Snapshot, StoreError};
 use serde::Serialize;
 
@@ -30,20 +34,30 @@ pub enum Check {
     Sums,
     /// Every charge follows from its price and tokens, and its entries are exactly its amounts.
     Charges,
+    /// Every payment, refund and dispute moves money between the accounts that it may, and ends at most once.
+    Payments,
     /// Every account was opened in the log as it stands, and no other.
     Accounts,
     /// Every balance is the sum of its account's entries.
     Balances,
-    /// Nothing is below zero but `platform:grants`, and no account holds more than it has.
+    /// No account has less than it holds but a frozen customer, and only what pays the platform's part is below zero.
     BelowZero,
     /// Every account's `held` is the sum of what its open holds set aside.
     Held,
     /// Every hold is as the ledger wrote it, and captured what its charges took.
     Holds,
+    /// Every owner was last taken over in the log as it stands, and no other.
+    Owners,
     /// Every key was made, changed, rotated and revoked in the log as it stands, and no other.
     Keys,
     /// Every member was put in the log as they stand, and no other.
     Members,
+    /// What was spent by day, key and model is the sum of the charges of that day.
+    Days,
+    /// Every hook for alerts is as the log set it, and every alert as the ledger wrote it.
+    Alerts,
+    /// Every checkpoint was signed, over the log as it stands; and the tree under them is the log's.
+    Checkpoints,
     /// The log says what it says in a form that this program knows.
     Memos,
 }
@@ -70,6 +84,10 @@ pub struct VerifyReport {
     pub accounts: u64,
     /// How many holds were checked, ended ones among them.
     pub holds: u64,
+    /// How many checkpoints were checked.
+    pub checkpoints: u64,
+    /// The public keys that signed them, in hex. That they are the owner's own is for the reader to compare.
+    pub checkpoint_keys: Vec<String>,
     /// What is wrong: at most one finding per check. Empty is good.
     pub findings: Vec<Finding>,
     /// Holds past their expiry that nobody has swept yet. They count as released; none is a fault.
@@ -101,6 +119,8 @@ impl Ledger {
             transfers: 0,
             accounts: 0,
             holds: 0,
+            checkpoints: 0,
+            checkpoint_keys: Vec::new(),
             findings: Vec::new(),
             overdue_holds: Vec::new(),
         };
@@ -124,5 +144,6 @@ async fn walk(snapshot: &mut dyn Snapshot, now: i64, report: &mut VerifyReport) 
         return Ok(());
     }
     let totals = log::walk(snapshot, report).await?;
-    state::compare(snapshot, &totals, now, report).await
+    state::compare(snapshot, &totals, now, report).await?;
+    statement::compare(snapshot, &totals, report).await
 }

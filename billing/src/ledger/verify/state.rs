@@ -6,9 +6,10 @@ use peerway_billing_store::{Snapshot, StoreError};
 
 use super::log::{LoggedAccount, Totals};
 use super::{Check, VerifyReport};
-use crate::id::{AccountId, HoldId};
+use crate::id::HoldId;
 use crate::ledger::batch::opening_memo;
-use crate::ledger::rows::{AccountRow, HoldFields};
+use crate::ledger::rows::{AccountFields, AccountRow, HoldFields};
+use crate::ledger::types::{AccountKind, platform};
 
 /// Rows read at a time.
 const PAGE: i64 = 1000;
@@ -20,6 +21,7 @@ pub(super) async fn compare(
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let held = holds(snapshot, totals, now, report).await?;
+    owners(snapshot, totals, report).await?;
     accounts(snapshot, totals, &held, report).await?;
     keys(snapshot, totals, report).await?;
     members(snapshot, totals, report).await
@@ -66,6 +68,19 @@ async fn holds(
     Ok(held)
 }
 
+async fn owners(snapshot: &mut dyn Snapshot, totals: &Totals, report: &mut VerifyReport) -> Result<(), StoreError> {
+    let mut unseen = totals.owners.clone();
+    for owner in snapshot.owners().await? {
+        if unseen.remove(&owner.owner) != Some((owner.epoch, owner.taken_at)) {
+            report.find(Check::Owners, format!("owner {}", owner.owner), "was not last taken over so in the log");
+        }
+    }
+    if let Some(owner) = unseen.keys().min() {
+        report.find(Check::Owners, format!("owner {owner}"), "is missing");
+    }
+    Ok(())
+}
+
 async fn accounts(
     snapshot: &mut dyn Snapshot,
     totals: &Totals,
@@ -83,8 +98,8 @@ async fn accounts(
     if let Some(id) = totals.accounts.keys().chain(held.keys()).filter(|id| !known.contains(id)).min() {
         report.find(Check::Accounts, format!("account {id}"), "is missing, and the log or a hold names it");
     }
-    for id in [AccountId::platform_fees(), AccountId::platform_grants()] {
-        if !known.contains(&id.as_str().to_owned()) {
+    for platform::PlatformAccount { id, .. } in &platform::PLATFORM {
+        if !known.contains(&(*id).to_owned()) {
             report.find(Check::Accounts, format!("account {id}"), "is missing");
         }
     }
@@ -100,14 +115,15 @@ fn check_account(row: &AccountRow, logged: &LoggedAccount, held: i128, report: &
     if i128::from(row.held) != held {
         report.find(Check::Held, &place, format!("it holds {} and its open holds set aside {held}", row.held));
     }
-    let may_be_negative = row.id == AccountId::platform_grants().as_str();
-    if !may_be_negative && (row.balance < row.held || row.held < 0) {
+    let platform = platform::PLATFORM.iter().find(|account| account.id == row.id);
+    let disputed = row.kind == AccountKind::Customer.as_str() && row.is_frozen();
+    let may_owe = disputed || platform.is_some_and(|account| account.may_owe);
+    if !may_owe && (row.balance < row.held || row.held < 0) {
         report.find(Check::BelowZero, &place, format!("it has {} and holds {}", row.balance, row.held));
     }
-    let opened = match row.id.as_str() {
-        "platform:fees" => Some((opening_memo("platform", "fees earned"), 0)),
-        "platform:grants" => Some((opening_memo("platform", "credit granted"), 0)),
-        _ => logged.opened.clone(),
+    let opened = match platform {
+        Some(account) => Some((opening_memo(AccountKind::Platform.as_str(), account.name), 0)),
+        None => logged.opened.clone(),
     };
     let stands = (opening_memo(&row.kind, &row.name), row.created_at);
     if opened.as_ref() != Some(&stands) {
@@ -115,6 +131,10 @@ fn check_account(row: &AccountRow, logged: &LoggedAccount, held: i128, report: &
     }
     if (row.frozen != 0) != logged.frozen {
         report.find(Check::Accounts, &place, "whether it is frozen is not what the log says");
+    }
+    if row.disputes != logged.disputes {
+        let message = format!("it has {} open disputes, and the log {}", row.disputes, logged.disputes);
+        report.find(Check::Accounts, &place, message);
     }
 }
 

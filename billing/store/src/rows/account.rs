@@ -17,6 +17,8 @@ pub struct AccountRow {
     pub balance: i64,
     /// Remainders of open holds, expired ones among them until they are swept.
     pub held: i64,
+    /// Disputes that have not ended.
+    pub disputes: i64,
 }
 
 /// An account at a moment.
@@ -26,6 +28,17 @@ pub struct AccountNow {
     pub account: AccountRow,
     /// What its expired but unswept holds still take of `held`.
     pub expired: i64,
+}
+
+/// Who takes holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRow {
+    /// Its name, which lasts longer than a process.
+    pub owner: String,
+    /// How many processes have taken it over; only the last one's word counts.
+    pub epoch: i64,
+    /// When the last one did.
+    pub taken_at: i64,
 }
 
 /// Credit that is set aside.

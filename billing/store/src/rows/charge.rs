@@ -1,9 +1,9 @@
 //! What requests cost.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one request cost, to whom, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeRow {
     /// The request; each is charged once.
     pub request_id: String,
@@ -61,7 +61,7 @@ pub struct ChargeRow {
 }
 
 /// One node's part of a charge, where several delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRow {
     /// The charge's transfer.
     pub transfer: i64,

@@ -1,9 +1,9 @@
 //! The log: transfers, each chained by hash to the one before, and their entries.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferRow {
     /// Its place in the log; the first is 1, and none is left out.
     pub seq: i64,
@@ -28,7 +28,7 @@ pub struct TransferRow {
 }
 
 /// One account's part of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRow {
     /// The transfer.
     pub transfer: i64,
@@ -60,6 +60,25 @@ pub struct PastCredit {
     pub seq: i64,
     /// Who got it.
     pub account: String,
+    /// How much.
+    pub amount: i64,
+}
+
+/// A transfer of two lines that is in the log: what a repeated one is compared with, and what an end ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastMove {
+    /// A payment, a refund, a dispute, or the end of one.
+    pub kind: String,
+    /// Its reference.
+    pub reference: String,
+    /// What was said of it.
+    pub memo: String,
+    /// Its transfer.
+    pub seq: i64,
+    /// The account that the money left.
+    pub payer: String,
+    /// The account that it came to.
+    pub payee: String,
     /// How much.
     pub amount: i64,
 }

@@ -7,8 +7,12 @@ mod access;
 mod account;
 mod charge;
 mod log;
+mod statement;
+mod tree;
 
 pub use access::{KeyRow, MemberRow};
-pub use account::{AccountNow, AccountRow, HoldRow};
+pub use account::{AccountNow, AccountRow, HoldRow, OwnerRow};
 pub use charge::{ChargeRow, PartRow};
-pub use log::{EntryRow, Link, PastCredit, TransferRow};
+pub use log::{EntryRow, Link, PastCredit, PastMove, TransferRow};
+pub use statement::{AlertRow, DayRow, HookRow};
+pub use tree::{CheckpointRow, NodeRow};

@@ -28,6 +28,12 @@ pub(crate) trait TestDatabase: Sized {
     /// What the ledger does before it writes, so that it has to wait.
     const LOCK: &str;
 
+    /// Takes the guard off the log.
+    const UNGUARD: &str;
+
+    /// Puts it back as it was.
+    const GUARD: &str;
+
     /// Everything that is kept, in whatever form: what was written can be found in it.
     async fn kept(&self) -> Vec<u8>;
 
@@ -35,6 +41,15 @@ pub(crate) trait TestDatabase: Sized {
         let mut visitor = self.visitor().await;
         visitor.run(Self::LOCK).await.unwrap();
         visitor
+    }
+
+    /// Changes the log behind the ledger's back, as somebody would who knows how it is guarded.
+    async fn forge(&self, statements: &'static str) {
+        let mut visitor = self.visitor().await;
+        for statements in [Self::UNGUARD, statements, Self::GUARD] {
+            visitor.run(statements).await.unwrap();
+        }
+        visitor.leave().await;
     }
 }
 

@@ -25,13 +25,14 @@ fn start() -> PathBuf {
     // Whoever makes the folder starts the server.
     if std::fs::create_dir(&folder).is_ok() {
         Command::new("setsid")
+            .arg("--fork")
             .arg(SCRIPT)
             .arg(&folder)
             .arg(run.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
+            .status()
             .expect("setsid and bash are needed to start PostgreSQL");
     }
     let since = Instant::now();

@@ -21,6 +21,11 @@ impl SqliteFile {
 impl TestDatabase for SqliteFile {
     const EVERY: usize = 1;
     const LOCK: &str = "BEGIN IMMEDIATE";
+    const UNGUARD: &str = "DROP TRIGGER transfers_keep_update; DROP TRIGGER transfers_keep_delete";
+    const GUARD: &str = "CREATE TRIGGER transfers_keep_update BEFORE UPDATE ON transfers
+BEGIN SELECT RAISE(ABORT, 'transfers are append-only'); END;
+CREATE TRIGGER transfers_keep_delete BEFORE DELETE ON transfers
+BEGIN SELECT RAISE(ABORT, 'transfers are append-only'); END;";
 
     async fn fresh() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }

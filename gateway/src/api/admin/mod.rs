@@ -4,6 +4,7 @@
 //! to a new key, not by changing one, not by rotating one that may do more, and not by making somebody an owner. Bounds
 //! (models, budgets, networks) are not part of that: whoever may make keys decides about the account's money.
 
+pub mod alerts;
 pub mod audit;
 pub mod keys;
 pub mod members;

@@ -42,7 +42,7 @@ fn scope(text: &str) -> Result<Scope, ApiError> {
     word(text, "scopes", &Scope::ALL.map(Scope::as_str))
 }
 
-fn budget(budgets: &mut BudgetLimits, asked: &BudgetsRequest) -> Result<(), ApiError> {
+pub(super) fn budget(budgets: &mut BudgetLimits, asked: &BudgetsRequest) -> Result<(), ApiError> {
     for (field, limit, asked) in [
         ("budgets.day", &mut budgets.day, &asked.day),
         ("budgets.week", &mut budgets.week, &asked.week),

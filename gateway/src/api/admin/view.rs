@@ -1,14 +1,13 @@
 //! What callers see of keys, people and changes.
 
 use peerway_billing as billing;
-use peerway_billing::{KeyRecord, KeyUsage, Nanos, Timestamp};
+use peerway_billing::{BudgetLimits, KeyRecord, KeyUsage, Nanos, Timestamp};
 use peerway_openapi::admin::{AuditEntry, Key, KeyBudgets, KeyLimits, KeySpent, Member};
 
 /// A key, without its secret.
 pub(super) fn key(record: &KeyRecord, usage: &KeyUsage, now: Timestamp) -> Key {
     let policy = &record.policy;
     let (budgets, limits) = (&policy.budgets, &policy.limits);
-    let usd = |limit: Option<Nanos>| limit.map(usd);
     Key {
         object: "key".to_owned(),
         id: record.id.to_string(),
@@ -18,12 +17,7 @@ pub(super) fn key(record: &KeyRecord, usage: &KeyUsage, now: Timestamp) -> Key {
         scopes: policy.scopes.iter().map(ToString::to_string).collect(),
         models: policy.models.clone(),
         allowed_ips: policy.allowed_ips.as_ref().map(|all| all.iter().map(ToString::to_string).collect()),
-        budgets: KeyBudgets {
-            day: usd(budgets.day),
-            week: usd(budgets.week),
-            month: usd(budgets.month),
-            lifetime: usd(budgets.lifetime),
-        },
+        budgets: self::budgets(budgets),
         limits: KeyLimits {
             requests_per_minute: limits.requests_per_minute,
             tokens_per_minute: limits.tokens_per_minute,
@@ -58,6 +52,17 @@ pub(super) fn member(member: &billing::Member) -> Member {
         role: member.role.to_string(),
         name: member.name.clone(),
         created_at: member.created_at.as_secs(),
+    }
+}
+
+/// Budgets in dollars.
+pub(super) fn budgets(budgets: &BudgetLimits) -> KeyBudgets {
+    let usd = |limit: Option<Nanos>| limit.map(usd);
+    KeyBudgets {
+        day: usd(budgets.day),
+        week: usd(budgets.week),
+        month: usd(budgets.month),
+        lifetime: usd(budgets.lifetime),
     }
 }
 

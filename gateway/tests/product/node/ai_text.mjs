@@ -3,7 +3,13 @@ import { embedMany, generateText, streamText } from "ai";
 import { embedder, model } from "./ai.mjs";
 import { asked, saw } from "./lib.mjs";
 
-const request = { model: model(asked.model, asked.through), prompt: asked.prompt, maxOutputTokens: 16, maxRetries: 0 };
+const request = {
+  model: model(asked.model, asked.through),
+  prompt: asked.prompt,
+  maxOutputTokens: 16,
+  temperature: 0,
+  maxRetries: 0,
+};
 const whole = await generateText(request);
 
 let failure;

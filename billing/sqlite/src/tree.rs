@@ -1,0 +1,40 @@
+//! The Merkle tree over the log.
+
+use async_trait::async_trait;
+use peerway_billing_store::{CheckpointRow, StoreError, Tree};
+
+use crate::SqliteStore;
+use crate::error::failed;
+use crate::tables::checkpoints;
+
+#[async_trait]
+impl Tree for SqliteStore {
+    async fn newest_checkpoint(&self) -> Result<Option<CheckpointRow>, StoreError> {
+        checkpoints!("ORDER BY seq DESC LIMIT 1").fetch_optional(&self.readers).await.map_err(failed)
+    }
+
+    async fn kept_nodes(&self, level: i64) -> Result<i64, StoreError> {
+        let kept = sqlx::query_scalar!(
+            r#"SELECT COALESCE(MAX(place) + 1, 0) AS "kept!: i64" FROM merkle_nodes WHERE level = ?1"#,
+            level
+        );
+        kept.fetch_one(&self.readers).await.map_err(failed)
+    }
+
+    async fn node_hashes(&self, level: i64, from: i64, to: i64) -> Result<Vec<String>, StoreError> {
+        let hashes = if level == 0 {
+            let hashes =
+                sqlx::query_scalar!("SELECT hash FROM transfers WHERE seq > ?1 AND seq <= ?2 ORDER BY seq", from, to);
+            hashes.fetch_all(&self.readers).await
+        } else {
+            let hashes = sqlx::query_scalar!(
+                "SELECT hash FROM merkle_nodes WHERE level = ?1 AND place >= ?2 AND place < ?3 ORDER BY place",
+                level,
+                from,
+                to
+            );
+            hashes.fetch_all(&self.readers).await
+        };
+        hashes.map_err(failed)
+    }
+}
