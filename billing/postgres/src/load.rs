@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Wanted};
+use peerway_billing_store::{
+    ChargeRow, FirstDays, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Spender, Sums, Wanted,
+};
 use sqlx::PgConnection;
 
-use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts};
+use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts, shares};
 
 /// The rows that a list of names selects.
 macro_rules! named {
@@ -30,8 +32,26 @@ pub(crate) async fn load(connection: &mut PgConnection, wanted: &Wanted) -> Resu
     let members = named!(connection, &wanted.peopled, members, "WHERE account = ANY($1)");
     let hooks = named!(connection, &wanted.hooks, hooks, "WHERE account = ANY($1)");
     let alerts = named!(connection, &wanted.alerts, alerts, "WHERE id = ANY($1)");
+    let mut shares = named!(connection, wanted.budgets.keys(), shares, "WHERE scope = ANY($1)");
+    shares.extend(named!(connection, &wanted.owners, shares, "WHERE owner = ANY($1)"));
+    let spent = spent(connection, wanted).await?;
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts })
+    Ok(Loaded {
+        head,
+        accounts,
+        holds,
+        owners,
+        charges,
+        parts,
+        credits,
+        moves,
+        keys,
+        members,
+        hooks,
+        alerts,
+        shares,
+        spent,
+    })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
@@ -74,6 +94,50 @@ async fn moves(connection: &mut PgConnection, names: &BTreeSet<String>) -> Resul
         &names as _
     );
     moves.fetch_all(connection).await
+}
+
+/// What was spent of each budget.
+async fn spent(connection: &mut PgConnection, wanted: &Wanted) -> Result<Vec<(String, Sums)>, sqlx::Error> {
+    let FirstDays { day, week, month } = wanted.since;
+    let mut spent = Vec::with_capacity(wanted.budgets.len());
+    for (scope, spender) in &wanted.budgets {
+        let sums = match spender {
+            Spender::Key(key) => {
+                let sums = sqlx::query_as!(
+                    Sums,
+                    r#"SELECT COALESCE(SUM(total), 0)::bigint AS "total!",
+                      COALESCE(SUM(CASE WHEN day >= $2 THEN total END), 0)::bigint AS "day!",
+                      COALESCE(SUM(CASE WHEN day >= $3 THEN total END), 0)::bigint AS "week!",
+                      COALESCE(SUM(CASE WHEN day >= $4 THEN total END), 0)::bigint AS "month!",
+                      0::bigint AS "requests!"
+               FROM usage_days WHERE key IN (SELECT $1::text UNION ALL SELECT id FROM keys WHERE root = $1)"#,
+                    key,
+                    day,
+                    week,
+                    month
+                );
+                sums.fetch_one(&mut *connection).await?
+            }
+            Spender::Token(token) => {
+                let sums = sqlx::query_as!(
+                    Sums,
+                    r#"SELECT COALESCE(SUM(total), 0)::bigint AS "total!",
+                      COALESCE(SUM(CASE WHEN day >= $2 THEN total END), 0)::bigint AS "day!",
+                      COALESCE(SUM(CASE WHEN day >= $3 THEN total END), 0)::bigint AS "week!",
+                      COALESCE(SUM(CASE WHEN day >= $4 THEN total END), 0)::bigint AS "month!",
+                      0::bigint AS "requests!"
+               FROM (SELECT total, created_at / 86400000 AS day FROM charges WHERE token_id = $1) AS shown"#,
+                    token,
+                    day,
+                    week,
+                    month
+                );
+                sums.fetch_one(&mut *connection).await?
+            }
+        };
+        spent.push((scope.clone(), sums));
+    }
+    Ok(spent)
 }
 
 /// The newest transfer's place and hash.

@@ -14,8 +14,11 @@ use crate::batch::LOCK;
 use crate::error::{STATEMENT, answer};
 
 /// One script per schema version, oldest first. Never edited once released.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_ledger.sql"), include_str!("../migrations/0002_payments.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_ledger.sql"),
+    include_str!("../migrations/0002_payments.sql"),
+    include_str!("../migrations/0003_shares.sql"),
+];
 
 /// How long a transaction that writes may do nothing: for a gateway that stopped in the midst of one, with all others
 /// waiting for it.

@@ -4,7 +4,7 @@
 
 use peerway_billing_store::{
     AccountRow, AlertRow, Changes, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow,
-    NodeRow, OwnerRow, PartRow, TransferRow,
+    NodeRow, OwnerRow, PartRow, ShareRow, TransferRow,
 };
 use sqlx::PgConnection;
 
@@ -230,6 +230,15 @@ save!(
      seal = excluded.seal",
     [id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at, seal]
 );
+save!(
+    shares,
+    ShareRow,
+    "INSERT INTO budget_shares (scope, owner, amount, expires_at, seal)
+     SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[])
+     ON CONFLICT (scope, owner) DO UPDATE SET amount = excluded.amount, expires_at = excluded.expires_at,
+     seal = excluded.seal",
+    [scope, owner, amount, expires_at, seal]
+);
 
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
@@ -247,6 +256,7 @@ pub(crate) async fn save(connection: &mut PgConnection, changes: &Changes) -> Re
     members(connection, &changes.members).await?;
     hooks(connection, &changes.hooks).await?;
     alerts(connection, &changes.alerts).await?;
+    shares(connection, &changes.shares).await?;
     // Members leave rarely: a statement each will do.
     for (account, subject) in &changes.gone {
         let delete = sqlx::query!("DELETE FROM members WHERE account = $1 AND subject = $2", account, subject);
@@ -254,6 +264,14 @@ pub(crate) async fn save(connection: &mut PgConnection, changes: &Changes) -> Re
     }
     for account in &changes.unhooked {
         sqlx::query!("DELETE FROM alert_hooks WHERE account = $1", account).execute(&mut *connection).await?;
+    }
+    for (scope, owner) in &changes.unshared {
+        let delete = sqlx::query!("DELETE FROM budget_shares WHERE scope = $1 AND owner = $2", scope, owner);
+        delete.execute(&mut *connection).await?;
+    }
+    if let Some(moment) = changes.shares_until {
+        let delete = sqlx::query!("DELETE FROM budget_shares WHERE expires_at <= $1", moment);
+        delete.execute(&mut *connection).await?;
     }
     Ok(())
 }

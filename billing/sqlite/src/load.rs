@@ -4,11 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use peerway_billing_store::{ChargeRow, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Wanted};
+use peerway_billing_store::{
+    ChargeRow, FirstDays, HoldRow, Link, Loaded, PartRow, PastCredit, PastMove, Spender, Sums, Wanted,
+};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts};
+use crate::tables::{accounts, alerts, charges, holds, hooks, keys, members, owners, parts, shares};
 
 /// Names as SQLite unpacks them.
 fn json(names: impl Serialize) -> Result<String, sqlx::Error> {
@@ -38,8 +40,27 @@ pub(crate) async fn load(connection: &mut SqliteConnection, wanted: &Wanted) -> 
     let members = named!(connection, &wanted.peopled, members, "WHERE account IN (SELECT value FROM json_each(?1))");
     let hooks = named!(connection, &wanted.hooks, hooks, "WHERE account IN (SELECT value FROM json_each(?1))");
     let alerts = named!(connection, &wanted.alerts, alerts, "WHERE id IN (SELECT value FROM json_each(?1))");
+    let scopes: BTreeSet<&String> = wanted.budgets.keys().collect();
+    let mut shares = named!(connection, &scopes, shares, "WHERE scope IN (SELECT value FROM json_each(?1))");
+    shares.extend(named!(connection, &wanted.owners, shares, "WHERE owner IN (SELECT value FROM json_each(?1))"));
+    let spent = spent(connection, wanted).await?;
     let head = head(connection).await?;
-    Ok(Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts })
+    Ok(Loaded {
+        head,
+        accounts,
+        holds,
+        owners,
+        charges,
+        parts,
+        credits,
+        moves,
+        keys,
+        members,
+        hooks,
+        alerts,
+        shares,
+        spent,
+    })
 }
 
 /// Holds that are named, and open ones past their expiry. Holds of a named owner are found by walking the open
@@ -87,6 +108,50 @@ async fn moves(connection: &mut SqliteConnection, names: &BTreeSet<String>) -> R
         json(names)?
     );
     moves.fetch_all(connection).await
+}
+
+/// What was spent of each budget.
+async fn spent(connection: &mut SqliteConnection, wanted: &Wanted) -> Result<Vec<(String, Sums)>, sqlx::Error> {
+    let FirstDays { day, week, month } = wanted.since;
+    let mut spent = Vec::with_capacity(wanted.budgets.len());
+    for (scope, spender) in &wanted.budgets {
+        let sums = match spender {
+            Spender::Key(key) => {
+                let sums = sqlx::query_as!(
+                    Sums,
+                    r#"SELECT COALESCE(SUM(total), 0) AS "total!: i64",
+                      COALESCE(SUM(CASE WHEN day >= ?2 THEN total END), 0) AS "day!: i64",
+                      COALESCE(SUM(CASE WHEN day >= ?3 THEN total END), 0) AS "week!: i64",
+                      COALESCE(SUM(CASE WHEN day >= ?4 THEN total END), 0) AS "month!: i64",
+                      0 AS "requests!: i64"
+               FROM usage_days WHERE key IN (SELECT ?1 UNION ALL SELECT id FROM keys WHERE root = ?1)"#,
+                    key,
+                    day,
+                    week,
+                    month
+                );
+                sums.fetch_one(&mut *connection).await?
+            }
+            Spender::Token(token) => {
+                let sums = sqlx::query_as!(
+                    Sums,
+                    r#"SELECT COALESCE(SUM(total), 0) AS "total!: i64",
+                      COALESCE(SUM(CASE WHEN day >= ?2 THEN total END), 0) AS "day!: i64",
+                      COALESCE(SUM(CASE WHEN day >= ?3 THEN total END), 0) AS "week!: i64",
+                      COALESCE(SUM(CASE WHEN day >= ?4 THEN total END), 0) AS "month!: i64",
+                      0 AS "requests!: i64"
+               FROM (SELECT total, created_at / 86400000 AS day FROM charges WHERE token_id = ?1) AS shown"#,
+                    token,
+                    day,
+                    week,
+                    month
+                );
+                sums.fetch_one(&mut *connection).await?
+            }
+        };
+        spent.push((scope.clone(), sums));
+    }
+    Ok(spent)
 }
 
 /// The newest transfer's place and hash.

@@ -16,13 +16,14 @@ use crate::error::{BUSY, NOT_A_DATABASE, code};
 const APPLICATION_ID: i64 = 0x5057_4c47;
 
 /// One script per schema version, oldest first. Never edited once released.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_ledger.sql"),
     include_str!("../migrations/0002_access.sql"),
     include_str!("../migrations/0003_parts.sql"),
     include_str!("../migrations/0004_owners.sql"),
     include_str!("../migrations/0005_money.sql"),
     include_str!("../migrations/0006_payments.sql"),
+    include_str!("../migrations/0007_shares.sql"),
 ];
 
 /// Prepared statements that stay prepared: seven sizes of insert for eight tables, and the questions.

@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use peerway_billing_store::{
-    AccountNow, AccountRow, Charges, HoldRow, KeyRow, Link, Logged, MemberRow, Questions, StoreError, Sums, Whose,
-    Windows,
+    AccountNow, AccountRow, Charges, HoldRow, KeyRow, Link, Logged, MemberRow, Questions, StoreError, Sums, Windows,
 };
 
 use crate::SqliteStore;
@@ -42,22 +41,6 @@ macro_rules! accounts_now {
                       COALESCE((SELECT SUM(h.amount - h.captured) FROM holds h
                                 WHERE h.state = 'open' AND h.expires_at <= ?1 AND h.account = a.id), 0) AS "expired!: i64"
                FROM accounts a "# + $rest
-            $(, $bind)*
-        )
-    };
-}
-
-/// Sums of one index of charges alone, before `?5`.
-macro_rules! spent {
-    ($whose:literal $(, $bind:expr)*) => {
-        sqlx::query_as!(
-            Sums,
-            r#"SELECT COALESCE(SUM(total), 0) AS "total!: i64",
-                      COALESCE(SUM(CASE WHEN created_at >= ?2 THEN total END), 0) AS "day!: i64",
-                      COALESCE(SUM(CASE WHEN created_at >= ?3 THEN total END), 0) AS "week!: i64",
-                      COALESCE(SUM(CASE WHEN created_at >= ?4 THEN total END), 0) AS "month!: i64",
-                      COUNT(*) AS "requests!: i64"
-               FROM charges WHERE created_at < ?5 AND "# + $whose
             $(, $bind)*
         )
     };
@@ -109,27 +92,25 @@ impl Questions for SqliteStore {
         Ok(Charges { charges, parts })
     }
 
-    async fn spent(&self, whose: Whose<'_>, windows: Windows) -> Result<Sums, StoreError> {
-        let Windows { day, week, month, before } = windows;
-        match whose {
-            // A charge keeps the key that was shown.
-            Whose::Key(key) => {
-                let sums = spent!(
-                    "key_id IN (SELECT ?1 UNION ALL
-                                SELECT id FROM keys WHERE root = (SELECT root FROM keys WHERE id = ?1))",
-                    key,
-                    day,
-                    week,
-                    month,
-                    before
-                );
-                sums.fetch_one(&self.readers).await.map_err(failed)
-            }
-            Whose::Token(token) => {
-                let sums = spent!("token_id = ?1", token, day, week, month, before);
-                sums.fetch_one(&self.readers).await.map_err(failed)
-            }
-        }
+    async fn spent(&self, key: &str, windows: Windows) -> Result<Sums, StoreError> {
+        let Windows { day, week, month } = windows;
+        // A charge keeps the key that was shown.
+        let sums = sqlx::query_as!(
+            Sums,
+            r#"SELECT COALESCE(SUM(total), 0) AS "total!: i64",
+                      COALESCE(SUM(CASE WHEN created_at >= ?2 THEN total END), 0) AS "day!: i64",
+                      COALESCE(SUM(CASE WHEN created_at >= ?3 THEN total END), 0) AS "week!: i64",
+                      COALESCE(SUM(CASE WHEN created_at >= ?4 THEN total END), 0) AS "month!: i64",
+                      COUNT(*) AS "requests!: i64"
+               FROM charges
+               WHERE key_id IN (SELECT ?1 UNION ALL
+                                SELECT id FROM keys WHERE root = (SELECT root FROM keys WHERE id = ?1))"#,
+            key,
+            day,
+            week,
+            month
+        );
+        sums.fetch_one(&self.readers).await.map_err(failed)
     }
 
     async fn audit(&self, account: &str, before: i64, limit: i64) -> Result<Vec<Logged>, StoreError> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use peerway_billing_store::{
     AccountRow, AlertRow, Changes, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow,
-    NodeRow, OwnerRow, PartRow, TransferRow,
+    NodeRow, OwnerRow, PartRow, ShareRow, TransferRow,
 };
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -220,11 +220,19 @@ row!(
                                     seal = excluded.seal",
     [id, account, scope, span, since, level, budget, spent, created_at, state, attempts, next_at, seal]
 );
+row!(
+    ShareRow,
+    "INSERT INTO budget_shares (scope, owner, amount, expires_at, seal)",
+    "(?, ?, ?, ?, ?)",
+    "ON CONFLICT (scope, owner) DO UPDATE SET amount = excluded.amount, expires_at = excluded.expires_at,
+                                              seal = excluded.seal",
+    [scope, owner, amount, expires_at, seal]
+);
 
 /// Writes every changed row.
 pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), sqlx::Error> {
     let Changes { accounts, holds, owners, keys, members, gone, transfers, entries, charges, parts, .. } = changes;
-    let Changes { days, nodes, checkpoints, hooks, unhooked, alerts, .. } = changes;
+    let Changes { days, nodes, checkpoints, hooks, unhooked, alerts, shares, unshared, shares_until, .. } = changes;
     write(connection, accounts).await?;
     write(connection, transfers).await?;
     write(connection, entries).await?;
@@ -239,6 +247,7 @@ pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -
     write(connection, members).await?;
     write(connection, hooks).await?;
     write(connection, alerts).await?;
+    write(connection, shares).await?;
     // Members leave rarely: a statement each will do.
     for (account, subject) in gone {
         let delete = sqlx::query!("DELETE FROM members WHERE account = ?1 AND subject = ?2", account, subject);
@@ -246,6 +255,14 @@ pub(crate) async fn save(connection: &mut SqliteConnection, changes: &Changes) -
     }
     for account in unhooked {
         sqlx::query!("DELETE FROM alert_hooks WHERE account = ?1", account).execute(&mut *connection).await?;
+    }
+    for (scope, owner) in unshared {
+        let delete = sqlx::query!("DELETE FROM budget_shares WHERE scope = ?1 AND owner = ?2", scope, owner);
+        delete.execute(&mut *connection).await?;
+    }
+    if let Some(moment) = shares_until {
+        let delete = sqlx::query!("DELETE FROM budget_shares WHERE expires_at <= ?1", moment);
+        delete.execute(&mut *connection).await?;
     }
     Ok(())
 }

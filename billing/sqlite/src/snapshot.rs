@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use peerway_billing_store::{
     AccountRow, AlertRow, CheckpointRow, DayRow, HoldRow, HookRow, KeyRow, LogPage, MemberRow, NodeRow, OwnerRow,
-    Snapshot, StoreError,
+    ShareRow, Snapshot, StoreError,
 };
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::error::failed;
 use crate::open;
 use crate::tables::{
-    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, shares,
+    transfers,
 };
 
 /// A transaction that only reads.
@@ -93,6 +94,10 @@ impl Snapshot for Moment {
 
     async fn hooks(&mut self) -> Result<Vec<HookRow>, StoreError> {
         hooks!("ORDER BY account").fetch_all(&mut *self.at).await.map_err(failed)
+    }
+
+    async fn shares(&mut self) -> Result<Vec<ShareRow>, StoreError> {
+        shares!("ORDER BY scope, owner").fetch_all(&mut *self.at).await.map_err(failed)
     }
 
     async fn alerts(&mut self, after: &str, limit: i64) -> Result<Vec<AlertRow>, StoreError> {

@@ -160,6 +160,17 @@ macro_rules! alerts {
     };
 }
 
+macro_rules! shares {
+    ($rest:literal $(, $bind:expr)* $(,)?) => {
+        sqlx::query_as!(
+            peerway_billing_store::ShareRow,
+            r#"SELECT scope AS "scope!", owner AS "owner!", amount, expires_at, seal FROM budget_shares "# + $rest
+            $(, $bind)*
+        )
+    };
+}
+
 pub(crate) use {
-    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, transfers,
+    accounts, alerts, charges, checkpoints, days, entries, holds, hooks, keys, members, nodes, owners, parts, shares,
+    transfers,
 };

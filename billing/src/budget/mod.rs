@@ -1,37 +1,40 @@
-//! Budgets: what a key or a minted token may spend in a day, a week, a month, and ever.
+//! Budgets: what a key or a minted token may spend in a day, a week, a month, and ever, whichever gateways it spends it at.
 //!
-//! The problem: many requests of one key run at once, and what each will cost is known when it ends. So what a
-//! request may cost is reserved before it begins, against every window at once, and exchanged for what it paid
-//! when it ends. All of that is in memory; the ledger is asked once per key, for what was spent before.
+//! The problem: many requests of one key run at once, at several gateways, and what each will cost is known when it ends. So
+//! what a request may cost is reserved before it begins, and exchanged for what it paid when it ends. A gateway reserves out of
+//! a share of the budget that it has set aside in the ledger, where nobody is granted more than the charges in the log and
+//! the shares of all others leave in every window. Most requests are reserved in memory; the ledger is asked for another share
+//! when one is used up.
 //!
-//! The ledger learns of captures some milliseconds after they were made, so it must not be asked about a key
-//! that this process spends with: a charge under way would be missed, one that has arrived counted twice. It is
-//! therefore asked before the first reservation, and from then on everything that the key spends here passes
-//! through [`Reserved::spend`]. A key without limits is counted too, though nothing is asked for it: when it
-//! gets a limit, the ledger is asked for what was spent before this process began to count.
+//! What was paid stays in the share until the charge is in the ledger, which learns of it some milliseconds later. So
+//! nothing is ever missed; what was paid counts twice for that moment, and until the gateway says what it still needs.
+//! Near the end of a budget that is said at once, and nothing is set aside ahead, so that the rest can be spent anywhere.
 //!
 //! The keys of a chain of rotations have one budget between them, under the name of the first: by the key that is
 //! shown, each rotation would empty every budget, and double it while old and new key both work.
 //!
-//! Exact within one process. Another process that spends the same key's money is seen when the key was idle
-//! for ten minutes. Rejected: reserving in the ledger (a disk flush per request); counting only what is paid
-//! (a burst overspends by all that is under way).
+//! Rejected: reserving in the ledger each time (a disk flush per request); counting only what is paid (a burst overspends
+//! by all that is under way); gateways that tell each other what was spent (each overspends by what it has not heard).
 //!
 //! | file | idea |
 //! | --- | --- |
-//! | `tally` | one scope's sums, per window |
-//! | `scope` | whose budget: its tally, and how it learns of the past |
+//! | `purse` | a share in memory |
+//! | `scope` | whose budget: its purse, and the gate through which one asks for more |
 //! | `reserved` | one request's part: spent once, or given back |
+//! | `keeper` | tells the ledger what is still needed |
 
+mod keeper;
+mod purse;
 mod reserved;
 mod scope;
-mod tally;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 pub use reserved::Reserved;
 pub use scope::BudgetScope;
@@ -39,15 +42,19 @@ pub use scope::BudgetScope;
 use crate::access::BudgetLimits;
 use crate::calendar::Window;
 use crate::clock::Timestamp;
+use crate::id::OwnerId;
 use crate::ledger::{Amount, Ledger};
 use crate::money::Nanos;
 use scope::Scope;
 
-/// How long a scope stays in memory after its last request. Much longer than a capture waits for the ledger, so
-/// that the ledger knows all of them when it is asked again.
+/// How long a scope stays in memory after its last request.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 /// How often idle scopes are looked for, at most.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long a share lives without renewal: what a crashed gateway keeps of its customers' budgets at most.
+const SHARE_TTL: Duration = Duration::from_secs(300);
+/// How much is set aside ahead where a budget has plenty: $0.10.
+const SLICE: Nanos = Nanos::new(100_000_000);
 
 /// Why a budget gives nothing. Nothing was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,12 +67,12 @@ pub enum BudgetError {
         window: Window,
         /// What it allows.
         limit: Nanos,
-        /// What it has left: neither spent nor reserved.
+        /// What it has left: neither spent nor set aside.
         remaining: Nanos,
         /// When it begins anew; `None` for [`Window::Lifetime`].
         resets_at: Option<Timestamp>,
     },
-    /// What was spent before is not known, because the ledger cannot be asked.
+    /// What is left is not known, because the ledger cannot be asked.
     #[error("the ledger cannot be asked at the moment: {0}")]
     Unavailable(String),
     /// The amount asked for makes no sense.
@@ -73,30 +80,45 @@ pub enum BudgetError {
     Invalid(String),
 }
 
-/// The budgets of one process. Clones share them.
+/// The budgets that one gateway spends of. Clones share them; the last one dropped stops their task.
 #[derive(Debug, Clone)]
 pub struct Budgets {
     shared: Arc<Shared>,
+    _keeper: Arc<Keeper>,
 }
 
 #[derive(Debug)]
 struct Shared {
     ledger: Ledger,
+    owner: OwnerId,
     scopes: RwLock<HashMap<BudgetScope, Arc<Scope>>>,
     swept_at: Mutex<Timestamp>,
+    /// Something came free of a budget that has little left.
+    scarce: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Keeper(AbortHandle);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Budgets {
-    /// Budgets over what this ledger knows was spent. One per process and ledger, and everything that is spent
-    /// must pass through it.
+    /// The budgets of one gateway, by the name in which its till holds credit: what it has set aside is given back with
+    /// the till's leases. Must be called inside a Tokio runtime.
     #[must_use]
-    pub fn new(ledger: Ledger) -> Self {
+    pub fn new(ledger: Ledger, owner: OwnerId) -> Self {
         let swept_at = Mutex::new(ledger.clock().now());
-        Self { shared: Arc::new(Shared { ledger, scopes: RwLock::default(), swept_at }) }
+        let shared = Arc::new(Shared { ledger, owner, scopes: RwLock::default(), swept_at, scarce: Arc::default() });
+        let keeper = tokio::spawn(keeper::run(Arc::clone(&shared)));
+        Self { shared, _keeper: Arc::new(Keeper(keeper.abort_handle())) }
     }
 
-    /// Reserves between `amount.least` and `amount.most` of what all windows leave; the tightest decides. The
-    /// ledger is asked on the first use of a scope that has limits, and else nobody.
+    /// Reserves between `amount.least` and `amount.most` of what all windows leave; the tightest decides. No I/O while
+    /// the share of the budget has room, and none for who has no limits.
     ///
     /// `limits` are those of this moment: a change of a key's policy counts from the next request on.
     ///
@@ -109,11 +131,15 @@ impl Budgets {
         amount: Amount,
     ) -> Result<Reserved, BudgetError> {
         let amount = amount.check().map_err(|error| BudgetError::Invalid(error.to_string()))?;
-        let clock = self.shared.ledger.clock();
-        let scope = self.shared.scope(scope, clock.now());
-        scope.ready(&self.shared.ledger, limits).await?;
-        let granted = scope.tally().reserve(limits, amount, clock.now())?;
-        Ok(Reserved::new(scope, clock.clone(), granted))
+        let scope = self.shared.scope(&scope);
+        let granted = scope.reserve(&self.shared, limits, amount).await?;
+        Ok(Reserved::new(scope, self.shared.ledger.clock().clone(), granted))
+    }
+
+    /// Tells the ledger what is still needed of every share, and gives back those that are idle. Done by itself every 30
+    /// seconds.
+    pub async fn maintain(&self) {
+        keeper::round(&self.shared).await;
     }
 
     /// Keys and tokens in memory, for metrics.
@@ -124,13 +150,19 @@ impl Budgets {
 }
 
 impl Shared {
-    fn scope(&self, name: BudgetScope, now: Timestamp) -> Arc<Scope> {
-        if let Some(scope) = self.scopes.read().get(&name) {
+    fn now(&self) -> Timestamp {
+        self.ledger.clock().now()
+    }
+
+    fn scope(&self, name: &BudgetScope) -> Arc<Scope> {
+        if let Some(scope) = self.scopes.read().get(name) {
             return Arc::clone(scope);
         }
+        let now = self.now();
         let mut scopes = self.scopes.write();
         self.sweep(&mut scopes, now);
-        Arc::clone(scopes.entry(name.clone()).or_insert_with(|| Arc::new(Scope::new(name, now))))
+        let new = || Arc::new(Scope::new(name.clone(), now, Arc::clone(&self.scarce)));
+        Arc::clone(scopes.entry(name.clone()).or_insert_with(new))
     }
 
     /// Only a new scope makes the map grow, so that is when idle ones are looked for.
@@ -141,6 +173,6 @@ impl Shared {
         }
         *swept_at = now;
         // A scope that somebody else holds has something reserved, or is about to.
-        scopes.retain(|_, scope| Arc::strong_count(scope) > 1 || now < scope.tally().used_at().after(IDLE));
+        scopes.retain(|_, scope| Arc::strong_count(scope) > 1 || now < scope.purse().used_at().after(IDLE));
     }
 }

@@ -13,12 +13,13 @@ pub struct Reserved {
     scope: Arc<Scope>,
     clock: Clock,
     amount: Nanos,
-    paid: Nanos,
+    limited: bool,
+    paid: Option<Nanos>,
 }
 
 impl Reserved {
-    pub(super) fn new(scope: Arc<Scope>, clock: Clock, amount: Nanos) -> Self {
-        Self { scope, clock, amount, paid: Nanos::ZERO }
+    pub(super) fn new(scope: Arc<Scope>, clock: Clock, (amount, limited): (Nanos, bool)) -> Self {
+        Self { scope, clock, amount, limited, paid: None }
     }
 
     /// What this request may cost at most.
@@ -27,15 +28,20 @@ impl Reserved {
         self.amount
     }
 
-    /// Counts what the request paid, in the windows of this moment, and gives the rest back. Call it where the
-    /// charge is captured. More than [`Self::amount`] is counted as it is: it was spent.
-    pub fn spend(mut self, paid: Nanos) {
-        self.paid = paid.max(Nanos::ZERO);
+    /// What the request has to pay: the rest is given back. It stays reserved until this is dropped, which is to be done when
+    /// the charge is in the ledger. More than [`Self::amount`] is counted as it is: it was spent.
+    pub fn owe(&mut self, paid: Nanos) {
+        let paid = paid.max(Nanos::ZERO);
+        self.scope.end(self.amount, paid, self.limited, self.clock.now());
+        (self.amount, self.paid) = (paid, Some(paid));
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.scope.tally().settle(self.amount, self.paid, self.clock.now());
+        match self.paid {
+            Some(paid) => self.scope.posted(paid),
+            None => self.scope.end(self.amount, Nanos::ZERO, self.limited, self.clock.now()),
+        }
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use peerway_billing_store::{PaymentRecords, Store};
+use peerway_billing_store::{PaymentRecords, ShareRow, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::command::{Command, Reply};
-use super::types::{Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold, Tenure};
+use super::types::{
+    Account, Capture, Captured, Credit, Credited, Extend, Granted, Hold, NewHold, NewShare, Shared, Tenure,
+};
 use super::writer::BATCH;
 use crate::access::Actor;
 use crate::clock::{Clock, Timestamp};
@@ -203,13 +205,33 @@ impl Ledger {
         self.ask(|reply| Command::Release { hold, reply }).await
     }
 
-    /// Releases every open hold of `owner`; answers how many. For what a crashed process left behind.
+    /// Releases every open hold of `owner`, and its shares of budgets; answers how many holds. For what a crashed process left behind.
     ///
     /// # Errors
     /// The database's failure.
     pub async fn release_owner(&self, owner: &OwnerId) -> Result<u64, LedgerError> {
         let owner = owner.clone();
         self.ask(|reply| Command::ReleaseOwner { owner, reply }).await
+    }
+
+    /// Sets aside a part of a budget.
+    ///
+    /// # Errors
+    /// The database's failure: it is not known whether it was set aside. That a budget is used up is no error.
+    pub(crate) async fn share(&self, share: NewShare) -> Result<Shared, LedgerError> {
+        self.ask(|reply| Command::Share { share, reply }).await
+    }
+
+    /// Says what somebody still needs of shares that it has; those of nothing are given back.
+    ///
+    /// # Errors
+    /// The database's failure: it is not known whether the ledger knows.
+    pub(crate) async fn keep_shares(&self, shares: Vec<ShareRow>) -> Result<(), LedgerError> {
+        for part in shares.chunks(BATCH) {
+            let shares = part.to_vec();
+            self.ask(|reply| Command::KeepShares { shares, reply }).await?;
+        }
+        Ok(())
     }
 
     /// Marks holds past their expiry as ended; answers how many. They count as released without it.

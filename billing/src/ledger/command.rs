@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::proof::Checkpoint;
-use super::rows::{AlertRow, HookRow, KeyRow, MemberRow, NodeRow};
+use super::rows::{AlertRow, HookRow, KeyRow, MemberRow, NodeRow, ShareRow};
 use super::types::{
     Account, AlertHook, AlertState, Capture, Captured, Credit, Credited, Deposit, Dispute, DisputeEnd, Extend, Granted,
-    Hold, Moved, NewHold, Refund, RefundEnd, Tenure,
+    Hold, Moved, NewHold, NewShare, Refund, RefundEnd, Shared, Tenure,
 };
 use crate::access::{Actor, Member};
 use crate::clock::Timestamp;
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     ReleaseOwner { owner: OwnerId, reply: Reply<u64> },
     TakeOver { owner: OwnerId, reply: Reply<Tenure> },
     InTenure { tenure: Tenure, command: Box<Command> }, // only for the latest process of an owner
+    Share { share: NewShare, reply: Reply<Shared> },
+    KeepShares { shares: Vec<ShareRow>, reply: Reply<()> },
     Sweep { reply: Reply<u64> },
     PutHook { hook: HookRow, actor: Actor, reply: Reply<AlertHook> },
     RemoveHook { account: AccountId, actor: Actor, reply: Reply<AlertHook> },
@@ -84,9 +86,12 @@ impl Command {
             Self::Release { reply, .. } => drop(reply.send(Err(error))),
             Self::ReleaseOwner { reply, .. } | Self::Sweep { reply } => drop(reply.send(Err(error))),
             Self::PutHook { reply, .. } | Self::RemoveHook { reply, .. } => drop(reply.send(Err(error))),
+            Self::Share { reply, .. } => drop(reply.send(Err(error))),
             Self::RaiseAlerts { reply, .. } => drop(reply.send(Err(error))),
             Self::StepAlert { reply, .. } => drop(reply.send(Err(error))),
-            Self::KeepNodes { reply, .. } | Self::KeepCheckpoint { reply, .. } => drop(reply.send(Err(error))),
+            Self::KeepNodes { reply, .. } | Self::KeepCheckpoint { reply, .. } | Self::KeepShares { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
             Self::CreateKey { reply, .. }
             | Self::UpdateKey { reply, .. }
             | Self::RotateKey { reply, .. }

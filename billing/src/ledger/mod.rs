@@ -52,10 +52,12 @@ pub use database::{Database, DatabaseError};
 pub use export::ExportError;
 pub use open::LedgerOptions;
 pub use proof::{Checkpoint, CheckpointError, CheckpointKey, Proof, ProofError, Proven};
+pub(crate) use rows::ShareRow;
 pub use types::{
     ALERT_LEVELS, Account, AccountKind, Action, Alert, AlertHook, AlertScope, AlertState, Amount, AuditEntry, Balance,
     Capture, Captured, Charge, ChargeTerms, Credit, Credited, DayQuestion, DayUsage, Deposit, Dispute, DisputeEnd,
     DueAlert, Extend, Forecast, Granted, Head, Hold, HoldState, KeyUsage, Moved, NewHold, Outcome, Part, Receipt,
     ReceiptPart, Refund, RefundEnd, Source, Totals,
 };
+pub(crate) use types::{NewShare, Shared};
 pub use verify::{Check, Finding, VerifyReport};

@@ -3,7 +3,7 @@
 use peerway_billing_store::Link;
 pub(crate) use peerway_billing_store::{
     AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
-    PartRow, TransferRow,
+    PartRow, ShareRow, TransferRow,
 };
 use sha2::{Digest, Sha256};
 
@@ -96,6 +96,19 @@ impl HoldFields for HoldRow {
             owner: OwnerId::stored(self.owner.clone()),
             created_at: Timestamp::from_millis(self.created_at),
         })
+    }
+}
+
+/// What a share's row says.
+pub(crate) trait ShareFields {
+    /// A checksum of the row, as [`HoldFields::computed_seal`].
+    fn computed_seal(&self) -> String;
+}
+
+impl ShareFields for ShareRow {
+    fn computed_seal(&self) -> String {
+        let Self { scope, owner, amount, expires_at, seal: _ } = self;
+        hex::encode(&Sha256::digest(format!("{scope}|{owner}|{amount}|{expires_at}"))[..8])
     }
 }
 

@@ -1,12 +1,10 @@
 //! Sums of what was spent.
 
-use peerway_billing_store::{Whose, Windows};
+use peerway_billing_store::Windows;
 
 use super::api::Ledger;
 use super::types::{KeyUsage, Totals};
-use crate::budget::BudgetScope;
 use crate::calendar::Window;
-use crate::clock::Timestamp;
 use crate::error::LedgerError;
 use crate::id::{AccountId, KeyId};
 use crate::money::Nanos;
@@ -30,28 +28,10 @@ impl Ledger {
     /// # Errors
     /// The database's failure. An unknown key spent nothing.
     pub async fn key_usage(&self, key: &KeyId) -> Result<KeyUsage, LedgerError> {
-        self.usage_of(&BudgetScope::Key(key.clone()), self.clock().now(), None).await
-    }
-
-    /// What was spent in the windows of `now` by charges posted before `before`; `None` for all of them.
-    pub(crate) async fn usage_of(
-        &self,
-        scope: &BudgetScope,
-        now: Timestamp,
-        before: Option<Timestamp>,
-    ) -> Result<KeyUsage, LedgerError> {
-        let whose = match scope {
-            BudgetScope::Key(key) => Whose::Key(key.as_str()),
-            BudgetScope::Token(token) => Whose::Token(token.as_str()),
-        };
+        let now = self.clock().now();
         let start = |window: Window| window.start(now).as_millis();
-        let windows = Windows {
-            day: start(Window::Day),
-            week: start(Window::Week),
-            month: start(Window::Month),
-            before: before.map_or(i64::MAX, Timestamp::as_millis),
-        };
-        let spent = self.store().spent(whose, windows).await?;
+        let windows = Windows { day: start(Window::Day), week: start(Window::Week), month: start(Window::Month) };
+        let spent = self.store().spent(key.as_str(), windows).await?;
         Ok(KeyUsage {
             total: Nanos::new(spent.total),
             day: Nanos::new(spent.day),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::lease::Lease;
 use super::queue::Queued;
+use crate::budget::Reserved;
 use crate::id::RequestId;
 use crate::ledger::{Capture, Charge};
 use crate::money::{Nanos, Split};
@@ -44,7 +45,13 @@ impl Admitted {
     /// [`Self::amount`]. Returns at once: the charge becomes durable with the journal's next write, and
     /// waits there while the ledger is away.
     #[allow(clippy::must_use_candidate)] // the charge is made whether or not its amounts are looked at
-    pub fn capture(mut self, charge: Charge) -> Split {
+    pub fn capture(self, charge: Charge) -> Split {
+        self.capture_of(charge, Vec::new())
+    }
+
+    /// As [`Self::capture`], paid out of these budgets too.
+    #[allow(clippy::must_use_candidate)] // as above
+    pub fn capture_of(mut self, charge: Charge, mut budgets: Vec<Reserved>) -> Split {
         self.captured = true;
         let paid = charge.split().limited(self.amount);
         let rest = self.amount.minus_or_zero(paid.total);
@@ -58,7 +65,8 @@ impl Admitted {
             at_most: Some(self.amount),
             close: false,
         };
-        self.shared.queue.push(Queued { lease: Arc::clone(&self.lease), capture });
+        budgets.iter_mut().for_each(|budget| budget.owe(paid.total));
+        self.shared.queue.push(Queued { lease: Arc::clone(&self.lease), capture, budgets });
         paid
     }
 }

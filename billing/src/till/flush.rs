@@ -27,7 +27,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut next = Instant::now();
     loop {
         tokio::time::sleep_until(next).await;
-        let batch = shared.queue.take(BATCH).await;
+        let mut batch = shared.queue.take(BATCH).await;
         next = Instant::now() + GATHER;
         let refused = match send(&shared, &batch).await {
             Ok(refused) => refused,
@@ -39,7 +39,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 return;
             }
         };
-        batch.iter().for_each(|durable| durable.lease.capture_done());
+        for durable in &mut batch {
+            durable.lease.capture_done();
+            durable.budgets.clear();
+        }
         shared.queue.done(&batch, &refused);
     }
 }

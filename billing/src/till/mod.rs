@@ -56,7 +56,7 @@ pub use journal::JournalError;
 pub use queue::FlushError;
 
 use crate::error::LedgerError;
-use crate::id::AccountId;
+use crate::id::{AccountId, OwnerId};
 use crate::ledger::Ledger;
 use journal::{Journal, Number};
 use queue::CaptureQueue;
@@ -158,6 +158,12 @@ impl Till {
         let keeper = tokio::spawn(keeper::run(Arc::clone(&shared)));
         let tasks = Tasks { tasks: [flusher.abort_handle(), keeper.abort_handle()], _scribe: scribe };
         Ok(Self { shared, _tasks: Arc::new(tasks) })
+    }
+
+    /// In whose name it leases.
+    #[must_use]
+    pub fn owner(&self) -> &OwnerId {
+        &self.shared.config.owner
     }
 
     /// Waits until every capture made so far outlives a crash: a few milliseconds. Takes as long as the journal cannot be

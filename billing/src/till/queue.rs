@@ -15,12 +15,15 @@ use tokio::sync::{Notify, watch};
 use super::inbox::{Inbox, Settled};
 use super::journal::Number;
 use super::lease::Lease;
+use crate::budget::Reserved;
 use crate::ledger::Capture;
 
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) lease: Arc<Lease>,
     pub(super) capture: Capture,
+    /// What it has to pay of these; let go of once it is in the ledger.
+    pub(super) budgets: Vec<Reserved>,
 }
 
 /// A capture that outlives a crash.
@@ -28,6 +31,8 @@ pub(super) struct Queued {
 pub(super) struct Durable {
     pub(super) lease: Arc<Lease>,
     pub(super) capture: Capture,
+    /// As [`Queued::budgets`].
+    pub(super) budgets: Vec<Reserved>,
     /// The journal's file that it is in.
     file: Number,
 }
@@ -136,7 +141,7 @@ impl CaptureQueue {
     pub(super) fn durable(&self, captures: impl Iterator<Item = Queued>, file: Number) {
         let mut waiting = self.waiting.lock();
         let before = waiting.len();
-        waiting.extend(captures.map(|Queued { lease, capture }| Durable { lease, capture, file }));
+        waiting.extend(captures.map(|Queued { lease, capture, budgets }| Durable { lease, capture, budgets, file }));
         let count = waiting.len() - before;
         drop(waiting);
         self.progress.send_modify(|progress| progress.durable += count as u64);

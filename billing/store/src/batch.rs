@@ -1,14 +1,26 @@
 //! What a batch of changes reads and writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use crate::error::StoreError;
+use crate::questions::Sums;
 use crate::rows::{
     AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link, MemberRow,
-    NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
+    NodeRow, OwnerRow, PartRow, PastCredit, PastMove, ShareRow, TransferRow,
 };
+use crate::statements::FirstDays;
+
+/// Whose spending is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spender {
+    /// A key's and all others' of its chain of rotations, of which it is the first. A key that is not in the books is a chain
+    /// by itself.
+    Key(String),
+    /// A minted token's.
+    Token(String),
+}
 
 /// The names of what a batch may touch.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +31,7 @@ pub struct Wanted {
     pub accounts: BTreeSet<String>,
     /// Holds.
     pub holds: BTreeSet<String>,
-    /// Owners, of whom every open hold is wanted.
+    /// Owners, of whom every open hold and every share is wanted.
     pub owners: BTreeSet<String>,
     /// Owners, of whom the row is wanted.
     pub epochs: BTreeSet<String>,
@@ -37,6 +49,10 @@ pub struct Wanted {
     pub hooks: BTreeSet<String>,
     /// Alerts.
     pub alerts: BTreeSet<String>,
+    /// Budgets of which all shares are wanted, by scope, and what was spent of them.
+    pub budgets: BTreeMap<String, Spender>,
+    /// Since which days.
+    pub since: FirstDays,
 }
 
 impl Wanted {
@@ -76,6 +92,10 @@ pub struct Loaded {
     pub hooks: Vec<HookRow>,
     /// Alerts.
     pub alerts: Vec<AlertRow>,
+    /// Shares; one may be there twice, where it is wanted for two reasons.
+    pub shares: Vec<ShareRow>,
+    /// What was spent of the budgets, by scope.
+    pub spent: Vec<(String, Sums)>,
 }
 
 /// Rows to write: new ones, and those that replace what is there under the same name.
@@ -113,6 +133,12 @@ pub struct Changes {
     pub unhooked: Vec<String>,
     /// New or changed alerts.
     pub alerts: Vec<AlertRow>,
+    /// New or changed shares.
+    pub shares: Vec<ShareRow>,
+    /// Shares that are gone, by scope and owner. What is not there need not be removed.
+    pub unshared: Vec<(String, String)>,
+    /// Shares that have expired by then are gone.
+    pub shares_until: Option<i64>,
 }
 
 impl Changes {
@@ -124,8 +150,17 @@ impl Changes {
         let credit = accounts.is_empty() && holds.is_empty() && owners.is_empty();
         let state = credit && keys.is_empty() && members.is_empty() && gone.is_empty();
         let tree = nodes.is_empty() && checkpoints.is_empty();
+        let Self { shares, unshared, shares_until, .. } = self;
+        let shared = shares.is_empty() && unshared.is_empty() && shares_until.is_none();
         let told = days.is_empty() && hooks.is_empty() && unhooked.is_empty() && alerts.is_empty();
-        state && tree && told && transfers.is_empty() && entries.is_empty() && charges.is_empty() && parts.is_empty()
+        state
+            && tree
+            && told
+            && shared
+            && transfers.is_empty()
+            && entries.is_empty()
+            && charges.is_empty()
+            && parts.is_empty()
     }
 }
 

@@ -24,13 +24,13 @@ mod snapshot;
 mod statements;
 mod tree;
 
-pub use batch::{Changes, Loaded, Transaction, Wanted};
+pub use batch::{Changes, Loaded, Spender, Transaction, Wanted};
 pub use error::{OpenError, StoreError};
 pub use payments::{EventRow, PaymentRecords, PaymentRow, RefundRow, TopUpRow};
-pub use questions::{Charges, Logged, Questions, Sums, Whose, Windows};
+pub use questions::{Charges, Logged, Questions, Sums, Windows};
 pub use rows::{
     AccountNow, AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, Link,
-    MemberRow, NodeRow, OwnerRow, PartRow, PastCredit, PastMove, TransferRow,
+    MemberRow, NodeRow, OwnerRow, PartRow, PastCredit, PastMove, ShareRow, TransferRow,
 };
 pub use snapshot::{LogPage, Snapshot};
 pub use statements::{Days, FirstDays, Statements};

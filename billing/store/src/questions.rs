@@ -18,15 +18,6 @@ pub struct Charges {
     pub parts: Vec<PartRow>,
 }
 
-/// Whose spending is summed.
-#[derive(Debug, Clone, Copy)]
-pub enum Whose<'a> {
-    /// A key's and all others' of its chain of rotations. A key that is not in the books is a chain by itself.
-    Key(&'a str),
-    /// A minted token's.
-    Token(&'a str),
-}
-
 /// When the windows began in which spending is summed.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows {
@@ -36,8 +27,6 @@ pub struct Windows {
     pub week: i64,
     /// The month's.
     pub month: i64,
-    /// Charges from this moment on do not count.
-    pub before: i64,
 }
 
 /// What was spent.
@@ -90,8 +79,8 @@ pub trait Questions: Debug + Send + Sync {
     /// An account's charges, newest first.
     async fn charges(&self, account: &str, limit: i64) -> Result<Charges, StoreError>;
 
-    /// What was spent.
-    async fn spent(&self, whose: Whose<'_>, windows: Windows) -> Result<Sums, StoreError>;
+    /// What a key spent and all others of its chain of rotations. A key that is not in the books is a chain by itself.
+    async fn spent(&self, key: &str, windows: Windows) -> Result<Sums, StoreError>;
 
     /// What was changed on an account before the transfer `before`, newest first.
     async fn audit(&self, account: &str, before: i64, limit: i64) -> Result<Vec<Logged>, StoreError>;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::error::StoreError;
 use crate::rows::{
     AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldRow, HookRow, KeyRow, MemberRow, NodeRow,
-    OwnerRow, PartRow, TransferRow,
+    OwnerRow, PartRow, ShareRow, TransferRow,
 };
 
 /// A stretch of the log: transfers, and all other rows that lie in it, whether their transfer is there or not.
@@ -73,4 +73,7 @@ pub trait Snapshot: Send {
 
     /// The next `limit` alerts after `after`, in the order of their ids.
     async fn alerts(&mut self, after: &str, limit: i64) -> Result<Vec<AlertRow>, StoreError>;
+
+    /// All shares of budgets, in the order of their scopes and owners.
+    async fn shares(&mut self) -> Result<Vec<ShareRow>, StoreError>;
 }

@@ -28,7 +28,7 @@ pub struct Days<'a> {
 }
 
 /// The days on which the windows began in which spending is summed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct FirstDays {
     /// The day itself.
     pub day: i64,

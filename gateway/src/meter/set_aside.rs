@@ -31,10 +31,8 @@ impl SetAside {
 
     /// Pays a charge for so many tokens; answers what is paid, which is never more than [`Self::amount`].
     pub fn pay(mut self, charge: Charge, tokens: u64) -> Split {
-        let paid = self.hold.take().map_or_else(Split::default, |hold| hold.capture(charge));
-        for budget in self.budgets.drain(..) {
-            budget.spend(paid.total);
-        }
+        let budgets = std::mem::take(&mut self.budgets);
+        let paid = self.hold.take().map_or_else(Split::default, |hold| hold.capture_of(charge, budgets));
         if let Some(ticket) = self.ticket.take() {
             ticket.settle(tokens);
         }

@@ -113,6 +113,7 @@ impl Books {
         for id in &ids {
             self.end_hold(id, HoldState::Released);
         }
+        self.release_shares(owner.as_str());
         ids.len() as u64
     }
 

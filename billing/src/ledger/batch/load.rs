@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{HookRow, Loaded, MemberRow, PartRow, Wanted};
+use peerway_billing_store::{FirstDays, HookRow, Loaded, MemberRow, PartRow, Wanted};
 
 use super::payments::name_of;
 use super::{Books, Tracked};
+use crate::calendar::{self, Window};
+use crate::clock::Timestamp;
 use crate::id::AccountId;
 use crate::ledger::command::Command;
 use crate::ledger::rows::head_of;
@@ -18,6 +20,10 @@ pub(super) fn wanted(now: i64, commands: &[Command]) -> Wanted {
     wanted.accounts.insert(AccountId::platform_grants().into());
     for command in commands {
         wanted.add(command);
+    }
+    if !wanted.budgets.is_empty() {
+        let first = |window: Window| calendar::day(window.start(Timestamp::from_millis(now)));
+        wanted.since = FirstDays { day: first(Window::Day), week: first(Window::Week), month: first(Window::Month) };
     }
     if !wanted.moves.is_empty() {
         wanted.accounts.extend(platform::PLATFORM.iter().map(|account| account.id.to_owned()));
@@ -84,7 +90,13 @@ impl Names for Wanted {
                 self.epochs.insert(tenure.owner.as_str().to_owned());
                 self.add(command);
             }
-            Command::Sweep { .. } | Command::KeepNodes { .. } | Command::KeepCheckpoint { .. } => {}
+            Command::Share { share, .. } => {
+                self.budgets.insert(share.scope.to_string(), share.scope.spender());
+            }
+            Command::KeepShares { .. }
+            | Command::Sweep { .. }
+            | Command::KeepNodes { .. }
+            | Command::KeepCheckpoint { .. } => {}
             Command::CreateKey { key, .. } => self.account(&key.account),
             Command::UpdateKey { key, .. } | Command::RotateKey { key, .. } | Command::RevokeKey { key, .. } => {
                 self.keys.insert(key.as_str().to_owned());
@@ -112,8 +124,8 @@ impl Names for Wanted {
 impl Books {
     /// The books of a batch that is decided at `now`.
     pub(super) fn of(now: i64, loaded: Loaded) -> Self {
-        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, alerts } =
-            loaded;
+        let Loaded { head, accounts, holds, owners, charges, parts, credits, moves, keys, members, hooks, .. } = loaded;
+        let Loaded { alerts, shares, spent, .. } = loaded;
         Self {
             now,
             head: head_of(head),
@@ -131,7 +143,13 @@ impl Books {
             moves: moves.into_iter().map(|past| (name_of(&past), past)).collect(),
             hooks: hooks.into_iter().map(|row| (row.account.clone(), Tracked::clean(Some(row)))).collect(),
             alerts: by(alerts, |row| row.id.clone()),
+            shares: shares
+                .into_iter()
+                .map(|row| ((row.scope.clone(), row.owner.clone()), Tracked::clean(row)))
+                .collect(),
+            spent: spent.into_iter().collect(),
             swept: 0,
+            sweeps: false,
             new_transfers: Vec::new(),
             new_entries: Vec::new(),
             new_charges: Vec::new(),

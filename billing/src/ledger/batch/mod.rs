@@ -1,7 +1,7 @@
 //! One batch: everything that was waiting, decided in order inside one transaction.
 //!
 //! 1. `load` names every row that a command of the batch can touch; the database reads them.
-//! 2. `accounts`, `payments`, `holds`, `owners`, `captures`, `keys`, `members` decide the commands one after another on those rows in
+//! 2. `accounts`, `payments`, `holds`, `owners`, `captures`, `shares`, `keys`, `members` decide the commands one after another on those rows in
 //!    memory, and `audit` words what somebody asked for.
 //! 3. `store` tells the database what changed.
 //!
@@ -17,6 +17,7 @@ mod load;
 mod members;
 mod owners;
 mod payments;
+mod shares;
 mod store;
 
 pub(super) use accounts::opening_memo;
@@ -28,7 +29,7 @@ pub(super) use owners::LoggedTakeOver;
 
 use std::collections::{BTreeMap, HashMap};
 
-use peerway_billing_store::{OwnerRow, PastCredit, PastMove, Store};
+use peerway_billing_store::{OwnerRow, PastCredit, PastMove, Store, Sums};
 
 use audit::Note;
 use payments::MoveName;
@@ -38,7 +39,7 @@ use super::checkpoints::row_of;
 use super::command::{Command, Settle, settle};
 use super::rows::{
     AccountRow, AlertRow, ChargeRow, CheckpointRow, DayRow, EntryRow, HoldFields, HoldRow, HookRow, KeyRow, MemberRow,
-    NodeRow, PartRow, TransferRow,
+    NodeRow, PartRow, ShareRow, TransferRow,
 };
 use super::statement::{DayFields, DayPlace, day_of};
 use super::types::{Head, HoldState};
@@ -101,7 +102,13 @@ struct Books {
     credits: HashMap<String, PastCredit>,
     /// Payments, refunds and disputes that are in the log, by kind and reference.
     moves: HashMap<MoveName, PastMove>,
+    /// By scope and owner; gone once it is of nothing.
+    shares: HashMap<(String, String), Tracked<ShareRow>>,
+    /// What was spent of the budgets that are asked for, by scope.
+    spent: HashMap<String, Sums>,
     swept: u64,
+    /// Whether what has expired is to be forgotten.
+    sweeps: bool,
     new_transfers: Vec<TransferRow>,
     new_entries: Vec<EntryRow>,
     new_charges: Vec<ChargeRow>,
@@ -156,7 +163,15 @@ impl Books {
             Command::ReleaseOwner { owner, reply } => settle(reply, Ok(self.release_owner(&owner))),
             Command::TakeOver { owner, reply } => settle(reply, self.take_over(&owner)),
             Command::InTenure { tenure, command } => self.decide_for(&tenure, *command),
-            Command::Sweep { reply } => settle(reply, Ok(self.swept)),
+            Command::Share { share, reply } => settle(reply, Ok(self.share(&share))),
+            Command::KeepShares { shares, reply } => {
+                shares.into_iter().for_each(|share| self.keep_share(share));
+                settle(reply, Ok(()))
+            }
+            Command::Sweep { reply } => {
+                self.sweeps = true;
+                settle(reply, Ok(self.swept))
+            }
             Command::PutHook { hook, actor, reply } => settle(reply, self.put_hook(hook, &actor)),
             Command::RemoveHook { account, actor, reply } => settle(reply, self.remove_hook(&account, &actor)),
             Command::RaiseAlerts { alerts, reply } => settle(reply, Ok(self.raise(alerts))),

@@ -3,7 +3,7 @@
 use peerway_billing_store::Changes;
 
 use super::{Books, Tracked};
-use crate::ledger::rows::HoldFields;
+use crate::ledger::rows::{HoldFields, ShareFields};
 use crate::ledger::statement::AlertFields;
 
 impl Books {
@@ -31,6 +31,12 @@ impl Books {
                 None => unhooked.push(account),
             }
         }
+        let (mut shares, mut unshared) = (Vec::new(), Vec::new());
+        for (place, share) in self.shares.into_iter().filter(|(_, share)| share.dirty) {
+            let mut row = share.row;
+            row.seal = row.computed_seal();
+            if row.amount > 0 { shares.push(row) } else { unshared.push(place) }
+        }
         Changes {
             accounts: dirty(self.accounts.into_values()),
             holds,
@@ -48,6 +54,9 @@ impl Books {
             hooks,
             unhooked,
             alerts,
+            shares,
+            unshared,
+            shares_until: self.sweeps.then_some(self.now),
         }
     }
 }

@@ -7,6 +7,7 @@ mod charge;
 mod hold;
 mod payment;
 pub(crate) mod platform;
+mod share;
 mod usage;
 
 pub use account::{Account, AccountKind, Balance, Credit, Credited, Head};
@@ -16,4 +17,5 @@ pub use charge::{Capture, Captured, Charge, ChargeTerms, Outcome, Part, Receipt,
 pub(crate) use hold::Tenure;
 pub use hold::{Amount, Extend, Granted, Hold, HoldState, NewHold};
 pub use payment::{Deposit, Dispute, DisputeEnd, Moved, Refund, RefundEnd, Source};
+pub(crate) use share::{NewShare, Shared};
 pub use usage::{DayQuestion, DayUsage, Forecast, KeyUsage, Totals};

@@ -56,6 +56,8 @@ pub enum Check {
     Days,
     /// Every hook for alerts is as the log set it, and every alert as the ledger wrote it.
     Alerts,
+    /// Every share of a budget is as the ledger wrote it.
+    Shares,
     /// Every checkpoint was signed, over the log as it stands; and the tree under them is the log's.
     Checkpoints,
     /// The log says what it says in a form that this program knows.

@@ -1,10 +1,12 @@
-//! Compares what was spent by day with the charges, hooks for alerts with the log, and alerts with their seals.
+//! Compares what was spent by day with the charges, hooks for alerts with the log, and alerts and shares of budgets with their
+//! seals.
 
 use peerway_billing_store::{Snapshot, StoreError};
 
 use super::log::Totals;
 use super::{Check, VerifyReport};
 use crate::ledger::batch::secret_hash;
+use crate::ledger::rows::ShareFields;
 use crate::ledger::statement::{AlertFields, DayFields};
 
 /// Rows read at a time.
@@ -17,7 +19,16 @@ pub(super) async fn compare(
 ) -> Result<(), StoreError> {
     days(snapshot, totals, report).await?;
     hooks(snapshot, totals, report).await?;
-    alerts(snapshot, report).await
+    alerts(snapshot, report).await?;
+    shares(snapshot, report).await
+}
+
+async fn shares(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<(), StoreError> {
+    for share in snapshot.shares().await?.iter().filter(|share| share.seal != share.computed_seal()) {
+        let place = format!("share of {} in {}", share.owner, share.scope);
+        report.find(Check::Shares, place, "was changed: its seal is not that of its fields");
+    }
+    Ok(())
 }
 
 async fn days(snapshot: &mut dyn Snapshot, totals: &Totals, report: &mut VerifyReport) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod charge;
 mod log;
+mod share;
 mod statement;
 mod tree;
 
@@ -14,5 +15,6 @@ pub use access::{KeyRow, MemberRow};
 pub use account::{AccountNow, AccountRow, HoldRow, OwnerRow};
 pub use charge::{ChargeRow, PartRow};
 pub use log::{EntryRow, Link, PastCredit, PastMove, TransferRow};
+pub use share::ShareRow;
 pub use statement::{AlertRow, DayRow, HookRow};
 pub use tree::{CheckpointRow, NodeRow};
