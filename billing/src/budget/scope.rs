@@ -167,12 +167,11 @@ impl Scope {
                 had.map(Ok).ok_or_else(|| BudgetError::Unavailable("the answer came too late".to_owned()))
             }
             Ok(Shared::Exhausted { window, limit, left }) => Ok(Err((left, exhausted(window, limit, left, now)))),
-            Err(error) if error.is_transient() => {
+            Err(error) => {
                 drop(free);
                 let had = self.purse().reserve_any(limits, amount, now);
                 had.map(Ok).ok_or_else(|| BudgetError::Unavailable(error.to_string()))
             }
-            Err(error) => Err(BudgetError::Unavailable(error.to_string())),
         }
     }
 }
