@@ -21,6 +21,14 @@ mod text;
 pub mod till;
 mod words;
 
+/// The databases of the tests outside, for those inside.
+#[cfg(test)]
+#[allow(dead_code, clippy::unwrap_used)]
+#[path = "../tests/it/databases/mod.rs"]
+mod databases;
+#[cfg(test)]
+extern crate self as peerway_billing;
+
 pub use access::{Actor, ActorError, BudgetLimits, KeyPolicy, Limits, Member, PolicyError, Role, Scope, parse_network};
 pub use budget::{BudgetError, BudgetScope, Budgets, Reserved};
 pub use calendar::Window;

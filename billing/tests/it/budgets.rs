@@ -316,6 +316,23 @@ async fn what_one_gateway_has_set_aside_is_not_anothers() {
     bench.verified().await;
 }
 
+/// Near the end of a budget the others learn by themselves what was paid, and what was given back.
+#[tokio::test]
+async fn near_the_end_others_learn_at_once() {
+    let bench = Bench::new().await;
+    customer_with_hold(&bench).await;
+    let (one, two) = (budgets_of(&bench.ledger, "one"), budgets_of(&bench.another().await, "two"));
+    let limits = a_day(100);
+    let running = reserve(&one, &limits, 60).await.unwrap();
+    pay(&bench.ledger, running, 25).await;
+    let learnt = async {
+        while left(&two, &limits).await != 75 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), learnt).await.expect("told without being asked");
+}
+
 /// What lies ready for requests that do not come is given back, and so is what a gateway leaves that ends or dies.
 #[tokio::test]
 async fn what_nobody_uses_is_given_back() {

@@ -19,7 +19,7 @@ impl Books {
         let (scope, owner) = (new.scope.to_string(), new.owner.as_str().to_owned());
         let spent = self.spent.get(&scope).copied().unwrap_or_default();
         let others = self.shares.values().map(|share| &share.row);
-        let others = others.filter(|share| share.scope == scope && share.owner != owner && true);
+        let others = others.filter(|share| share.scope == scope && share.owner != owner && self.now < share.expires_at);
         let taken = others.fold(new.kept, |sum, share| sum.saturating_add(Nanos::new(share.amount)));
         let mut room = Nanos::MAX;
         for window in Window::ALL.into_iter().rev() {

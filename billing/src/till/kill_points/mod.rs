@@ -10,7 +10,7 @@
 //!
 //! Some are not killed but taken for dead: they go on, and nothing that they do changes anything.
 //!
-//! `PEERWAY_KILL_POINTS` says how many deaths; without it there are a few hundred.
+//! `PEERWAY_KILL_POINTS` says how many deaths in each database; without it there are a few hundred.
 
 mod disk;
 
@@ -27,8 +27,9 @@ use tokio::task::JoinSet;
 use super::journal::Journal;
 use super::{AdmitError, Admitted, Till, TillConfig};
 use crate::access::Actor;
+use crate::databases::{PostgresDatabase, TestDatabase};
 use crate::id::{AccountId, OperatorId, OwnerId, Reference, RequestId};
-use crate::ledger::{Amount, Charge, ChargeTerms, Credit, Ledger, Outcome};
+use crate::ledger::{Amount, Charge, ChargeTerms, Credit, Ledger, LedgerOptions, Outcome};
 use crate::money::{FeeBps, Nanos, PerMillion, Price, TokenCount};
 use disk::{CrashingDisk, Fault};
 
@@ -59,12 +60,21 @@ struct Seen {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wherever_it_dies_nothing_is_lost_or_doubled() {
-    let points = std::env::var("PEERWAY_KILL_POINTS").ok().map_or(POINTS, |count| count.parse().unwrap());
+async fn wherever_it_dies_nothing_is_lost_or_doubled_in_sqlite() {
     // The ledger's own durability is tested elsewhere: here its file may be in memory.
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-    let ledger = Ledger::open(folder.path().join("ledger.db")).await.unwrap();
+    die_again_and_again(&Ledger::open(folder.path().join("ledger.db")).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wherever_it_dies_nothing_is_lost_or_doubled_in_postgres() {
+    let database = PostgresDatabase::fresh().await;
+    die_again_and_again(&database.open(LedgerOptions::default()).await).await;
+}
+
+async fn die_again_and_again(ledger: &Ledger) {
+    let points = std::env::var("PEERWAY_KILL_POINTS").ok().map_or(POINTS, |count| count.parse().unwrap());
     let seen = Arc::new(Seen::default());
     let mut running = JoinSet::new();
     for point in 0..points {
