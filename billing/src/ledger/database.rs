@@ -22,8 +22,8 @@ pub enum Database {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
     /// It does not begin as it must.
-    #[error("a database is sqlite:PATH or postgres://user:password@host:5432/database, and `{0}…` is neither")]
-    Unknown(String),
+    #[error("a database is sqlite:PATH or postgres://user:password@host:5432/database, and this is neither")]
+    Unknown,
     /// No file is named.
     #[error("sqlite: needs the path of a file, as in sqlite:/var/lib/peerway/ledger.sqlite")]
     NoPath,
@@ -42,8 +42,8 @@ impl FromStr for Database {
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             },
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Box::new(Address::of(text)?))),
-            // The beginning alone: further on there may be a password.
-            _ => Err(DatabaseError::Unknown(text.split(':').next().unwrap_or_default().chars().take(12).collect())),
+            // Not repeated: there may be a password in it.
+            _ => Err(DatabaseError::Unknown),
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
             ["mysql://me:hunter2@db/money", "postgres://me:hunter2@db:x/money", "hunter2", "me hunter2 and more"]
         {
             let shown = shown(text);
-            assert!(text == "hunter2" || !shown.contains("hunter2"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
             assert!(shown.contains("postgres://user:password@host:5432/database"), "{shown}");
         }
     }
