@@ -1,9 +1,7 @@
 //! Whether a node can serve a request, and what that is expected to cost.
 
-use std::sync::Arc;
-
 use peerway_billing::{PerMillion, Price};
-use peerway_p2p::{Candidate, PeerId};
+use peerway_p2p::{Ask, Candidate, Health, NodeStats, PeerId, PeerTag, Row};
 
 use super::{Need, Refusal, Requirement, expected_cost};
 
@@ -14,6 +12,11 @@ const NEVER: PerMillion = PerMillion::new(i64::MAX).expect("the largest number i
 #[derive(Debug)]
 pub(super) struct Fitting<'a> {
     pub(super) candidate: &'a Candidate,
+    stats: &'a NodeStats,
+    health: &'a Health,
+    slots: u32,
+    /// It may be the node that is expected to know the prompt.
+    may_know: bool,
     /// In millionths of a nano-USD.
     pub(super) cost: i128,
     pub(super) has_room: bool,
@@ -47,30 +50,41 @@ pub(super) struct Fitting<'a> {
 
 /// Nodes for which there is room from the start, where it is not known how many there are.
 const FEW: usize = 64;
-/// Nodes whose offers are fetched at a time.
-const BLOCK: usize = 64;
-
 /// Has the processor fetch what these are read from.
 fn fetch(words: impl Iterator<Item = u32>) {
     std::hint::black_box(words.fold(0, u32::wrapping_add));
 }
 
-/// What of that which is needed a list of capabilities lacks. Many nodes share one list, so the last one is remembered.
-#[derive(Default)]
-struct Abilities<'a>(Option<(&'a [Arc<str>], Option<Requirement>)>);
+/// What of that which is needed lists of capabilities lack. Many nodes share one list, and all of them few, so those met
+/// last are remembered.
+struct Abilities<'a> {
+    needed: &'a [Requirement],
+    /// By their number, each in a place that follows from it.
+    known: [Option<(usize, Option<Requirement>)>; KNOWN],
+}
+
+/// Lists of capabilities that are remembered.
+const KNOWN: usize = 8;
 
 impl<'a> Abilities<'a> {
-    fn missing(&mut self, candidate: &'a Candidate, need: &Need<'_>) -> Option<Requirement> {
-        if need.requirements.is_empty() {
+    fn needed(needed: &'a [Requirement]) -> Self {
+        Self { needed, known: [None; KNOWN] }
+    }
+
+    fn missing(&mut self, row: &Row<'_>) -> Option<Requirement> {
+        if self.needed.is_empty() {
             return None;
         }
-        let list = &*candidate.offer().capabilities;
-        match self.0 {
-            Some((last, missing)) if std::ptr::eq(last, list) => missing,
+        let list = row.abilities();
+        // Lists lie a few words apart at the least.
+        let place = &mut self.known[(list >> 4) % KNOWN];
+        match place {
+            Some((known, missing)) if *known == list => *missing,
             _ => {
-                let has = |needed: &Requirement| list.iter().any(|name| **name == *needed.capability);
-                let missing = need.requirements.iter().find(|needed| !has(needed)).copied();
-                self.0 = Some((list, missing));
+                let list_of = &row.candidate().offer().capabilities;
+                let has = |needed: &Requirement| list_of.iter().any(|name| **name == *needed.capability);
+                let missing = self.needed.iter().find(|needed| !has(needed)).copied();
+                *place = Some((list, missing));
                 missing
             }
         }
@@ -83,32 +97,24 @@ const ENOUGH_SAMPLES: u32 = 5;
 impl<'a> Fitting<'a> {
     /// Those of the candidates that can serve, with what they are ordered by, and why the best of the others cannot.
     ///
-    /// What is read of a node lies in three places in memory, and mostly far from the processor. Whoever reads and reckons
+    /// Load and record of a node lie in two places in memory, and mostly far from the processor. Whoever reads and reckons
     /// in one loop waits for each of them, node after node. So each is first read in a loop that does nothing else, and the
     /// processor fetches those of many nodes at a time.
     pub(super) fn all(
-        candidates: impl Iterator<Item = &'a Candidate>,
+        rows: impl Iterator<Item = Row<'a>>,
         need: &Need<'_>,
         excluded: &[PeerId],
     ) -> (Vec<Self>, Refusal) {
-        let (mut refusal, mut abilities) = (Refusal::NotOffered, Abilities::default());
-        let mut fitting = Vec::with_capacity(candidates.size_hint().0.max(FEW));
-        let mut candidates = candidates.fuse();
-        loop {
-            let block: [Option<&Candidate>; BLOCK] = std::array::from_fn(|_| candidates.next());
-            fetch(block.iter().flatten().map(|candidate| candidate.slots()));
-            for candidate in block.iter().flatten() {
-                match Self::offered(candidate, need, excluded, &mut abilities) {
-                    Ok(node) => fitting.push(node),
-                    Err(reason) => refusal = refusal.max(reason),
-                }
-            }
-            if block[BLOCK - 1].is_none() {
-                break;
+        let (mut refusal, mut filter) = (Refusal::NotOffered, Filter::of(need, excluded));
+        let mut fitting = Vec::with_capacity(rows.size_hint().0.max(FEW));
+        for row in rows {
+            match filter.pass(&row) {
+                Ok(node) => fitting.push(node),
+                Err(reason) => refusal = refusal.max(reason),
             }
         }
-        fetch(fitting.iter().map(|node| node.candidate.stats().in_flight()));
-        fetch(fitting.iter().map(|node| node.candidate.health().visits()));
+        fetch(fitting.iter().map(|node: &Self| node.stats.in_flight()));
+        fetch(fitting.iter().map(|node| node.health.visits()));
         let offered = fitting.len();
         fitting.retain_mut(|node| node.see_load() && node.see_health(need));
         if fitting.len() < offered {
@@ -119,34 +125,83 @@ impl<'a> Fitting<'a> {
 
     /// Reads one node. An error says why it cannot serve.
     pub(super) fn read(candidate: &'a Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
-        let mut node = Self::offered(candidate, need, excluded, &mut Abilities::default())?;
+        let mut node = Filter::of(need, excluded).pass(&candidate.into())?;
         if node.see_load() && node.see_health(need) { Ok(node) } else { Err(Refusal::NoneHealthy) }
     }
 
-    fn offered(
-        candidate: &'a Candidate,
-        need: &Need<'_>,
-        excluded: &[PeerId],
-        abilities: &mut Abilities<'a>,
-    ) -> Result<Self, Refusal> {
-        let offer = candidate.offer();
-        if let Some(missing) = abilities.missing(candidate, need) {
+    /// Looks at how busy it is. False where it takes no requests.
+    fn see_load(&mut self) -> bool {
+        let (stats, slots) = (self.stats, self.slots);
+        let busy = stats.occupied();
+        let told = stats.load();
+        let word = |value: u64| u32::try_from(value).ok().filter(|value| *value > 0);
+        self.has_room = busy < slots;
+        // Most are idle, and a division takes longer than all the rest.
+        self.load =
+            if busy == 0 { 0 } else { u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX) };
+        self.first_token_ms = word(u64::from(told.ttft_ms));
+        self.speed_milli = word(told.tokens_per_second_milli);
+        stats.is_open()
+    }
+
+    /// Looks at how it does: what was measured counts before its word. False where it rests after failures.
+    fn see_health(&mut self, need: &Need<'_>) -> bool {
+        let health = self.health;
+        let (first_token, speed) = (health.first_token_ms(need.now_ms), health.speed_milli(need.now_ms));
+        let enough = |measured: Option<(u32, u32)>| measured.is_some_and(|(_, samples)| samples >= ENOUGH_SAMPLES);
+        self.first_token_ms = first_token.map(|(ms, _)| ms).or(self.first_token_ms);
+        self.speed_milli = speed.map(|(milli, _)| milli).or(self.speed_milli);
+        self.is_measured = (enough(first_token), enough(speed));
+        (self.served, self.visits) = (health.answers_served(), health.visits());
+        self.distance = need.wishes.distance(self.first_token_ms, self.speed_milli);
+        if let Some(cached) = need.cached.filter(|cached| self.may_know && cached.node == self.candidate.peer_id()) {
+            let expected = cached.tokens.saturating_mul(u64::from(health.cache_share_milli())) / 1000;
+            let price = asking_price(self.candidate);
+            self.cost = expected_cost(&price, need.paid_prompt, expected, need.likely_completion);
+            // Also of one that does not say so in its bill: it answers sooner.
+            self.knows_prompt = cached.tokens > 0 && cached.tokens.saturating_mul(2) >= need.paid_prompt;
+        }
+        health.admits(need.now_ms)
+    }
+}
+
+/// What can be said of a node by its offer alone.
+struct Filter<'a> {
+    need: &'a Need<'a>,
+    excluded: &'a [PeerId],
+    knowing: Option<PeerTag>,
+    abilities: Abilities<'a>,
+}
+
+impl<'a> Filter<'a> {
+    fn of(need: &'a Need<'_>, excluded: &'a [PeerId]) -> Self {
+        let knowing = need.cached.map(|cached| PeerTag::of(&cached.node));
+        Self { need, excluded, knowing, abilities: Abilities::needed(need.requirements) }
+    }
+
+    fn pass<'n>(&mut self, row: &Row<'n>) -> Result<Fitting<'n>, Refusal> {
+        let need = self.need;
+        if let Some(missing) = self.abilities.missing(row) {
             return Err(Refusal::Incapable(missing));
         }
-        let price = asking_price(candidate);
-        let place = need.wishes.place(candidate, &price, need.fee).map_err(Refusal::Unwanted)?;
+        let price = price_of(row.ask());
+        let place = need.wishes.place(row.candidate(), &price, need.fee).map_err(Refusal::Unwanted)?;
         if need.price_cap.is_some_and(|cap| !price.within(&cap)) {
             return Err(Refusal::TooDear);
         }
-        let context = u64::from(offer.context_length);
-        if need.prompt + 1 > context {
+        let context = u64::from(row.context_length());
+        if need.prompt >= context {
             return Err(Refusal::ContextTooShort);
         }
-        if !excluded.is_empty() && excluded.contains(&candidate.peer_id()) {
+        if !self.excluded.is_empty() && self.excluded.contains(&row.candidate().peer_id()) {
             return Err(Refusal::NoneHealthy);
         }
-        Ok(Self {
-            candidate,
+        Ok(Fitting {
+            candidate: row.candidate(),
+            stats: row.stats(),
+            health: row.health(),
+            slots: row.slots().max(1),
+            may_know: self.knowing.is_some_and(|tag| row.may_be(tag)),
             cost: expected_cost(&price, need.paid_prompt, 0, need.likely_completion),
             has_room: false,
             holds_all: need.prompt.saturating_add(need.completion) <= context,
@@ -164,48 +219,16 @@ impl<'a> Fitting<'a> {
             is_held_back: false,
         })
     }
-
-    /// Looks at how busy it is. False where it takes no requests.
-    fn see_load(&mut self) -> bool {
-        let (stats, slots) = (self.candidate.stats(), self.candidate.slots().max(1));
-        let busy = stats.occupied();
-        let told = stats.load();
-        let word = |value: u64| u32::try_from(value).ok().filter(|value| *value > 0);
-        self.has_room = busy < slots;
-        // Most are idle, and a division takes longer than all the rest.
-        self.load =
-            if busy == 0 { 0 } else { u32::try_from(u64::from(busy) * 1000 / u64::from(slots)).unwrap_or(u32::MAX) };
-        self.first_token_ms = word(u64::from(told.ttft_ms));
-        self.speed_milli = word(told.tokens_per_second_milli);
-        stats.is_open()
-    }
-
-    /// Looks at how it does: what was measured counts before its word. False where it rests after failures.
-    fn see_health(&mut self, need: &Need<'_>) -> bool {
-        let health = self.candidate.health();
-        let (first_token, speed) = (health.first_token_ms(need.now_ms), health.speed_milli(need.now_ms));
-        let enough = |measured: Option<(u32, u32)>| measured.is_some_and(|(_, samples)| samples >= ENOUGH_SAMPLES);
-        self.first_token_ms = first_token.map(|(ms, _)| ms).or(self.first_token_ms);
-        self.speed_milli = speed.map(|(milli, _)| milli).or(self.speed_milli);
-        self.is_measured = (enough(first_token), enough(speed));
-        (self.served, self.visits) = (health.answers_served(), health.visits());
-        self.distance = need.wishes.distance(self.first_token_ms, self.speed_milli);
-        if let Some(cached) = need.cached.filter(|cached| cached.node == self.candidate.peer_id()) {
-            let expected = cached.tokens.saturating_mul(u64::from(health.cache_share_milli())) / 1000;
-            let price = asking_price(self.candidate);
-            self.cost = expected_cost(&price, need.paid_prompt, expected, need.likely_completion);
-            // Also of one that does not say so in its bill: it answers sooner.
-            self.knows_prompt = cached.tokens > 0 && cached.tokens.saturating_mul(2) >= need.paid_prompt;
-        }
-        health.admits(need.now_ms)
-    }
 }
 
 /// A candidate's ask. The directory takes no negative price; one that came through all the same is left out by its cost.
 /// Cached tokens never cost more than others, or a node would gain by claiming a cache that it does not have.
 #[must_use]
 pub fn asking_price(candidate: &Candidate) -> Price {
-    let ask = candidate.offer().ask;
+    price_of(&candidate.offer().ask)
+}
+
+fn price_of(ask: &Ask) -> Price {
     let price = |nano_usd| PerMillion::new(nano_usd).unwrap_or(NEVER);
     let input = price(ask.input);
     Price { input, cached_input: price(ask.cached_input).min(input), output: price(ask.output) }

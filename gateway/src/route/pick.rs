@@ -2,7 +2,7 @@
 
 use peerway_billing::Price;
 use peerway_openapi::routing::ProviderSort;
-use peerway_p2p::{Candidate, PeerId};
+use peerway_p2p::{Candidate, PeerId, Row};
 
 use super::fit::Fitting;
 use super::{Need, Refusal, asking_price, standing};
@@ -31,12 +31,12 @@ pub struct Pick {
 ///
 /// # Errors
 /// `Refusal` where there is none, by the node that came closest.
-pub fn rank<'a>(
-    candidates: impl IntoIterator<Item = &'a Candidate>,
+pub fn rank<'a, C: Into<Row<'a>>>(
+    candidates: impl IntoIterator<Item = C>,
     need: &Need<'_>,
     excluded: &[PeerId],
 ) -> Result<Vec<Pick>, Refusal> {
-    let (mut fitting, refusal) = Fitting::all(candidates.into_iter(), need, excluded);
+    let (mut fitting, refusal) = Fitting::all(candidates.into_iter().map(Into::into), need, excluded);
     if fitting.is_empty() {
         return Err(refusal);
     }

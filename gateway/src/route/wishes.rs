@@ -121,10 +121,8 @@ impl Wishes {
         if self.deny_collection && !candidate.offer().capabilities.iter().any(|name| **name == *KEEPS_NOTHING) {
             return Err(Unwanted::MayCollect);
         }
-        let stored = &*candidate.offer().quantization;
-        if !self.quantizations.is_empty()
-            && !self.quantizations.iter().any(|wanted| wanted.eq_ignore_ascii_case(stored))
-        {
+        let is_stored = |wanted: &String| wanted.eq_ignore_ascii_case(&candidate.offer().quantization);
+        if !self.quantizations.is_empty() && !self.quantizations.iter().any(is_stored) {
             return Err(Unwanted::Quantization);
         }
         if is_above(price.input, fee, self.max_prompt) {

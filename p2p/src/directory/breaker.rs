@@ -9,6 +9,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
 };
 
+use super::arena::Reused;
+
 /// How long a node rests after its first failure, in milliseconds. Doubles with each further one in a row.
 const FIRST_REST_MS: u64 = 500;
 /// How long a node rests at most, in milliseconds: a node that was restarted is soon back.
@@ -38,6 +40,17 @@ pub(super) struct Breaker {
     /// The request that tries the node, by a number that grows. 0: none.
     trying: AtomicU16,
     tries: AtomicU16,
+}
+
+impl Reused for Breaker {
+    fn renew(&self) {
+        let Self { failures, opened_ms, is_answering, trying, tries } = self;
+        failures.store(0, Relaxed);
+        opened_ms.store(0, Relaxed);
+        is_answering.store(false, Relaxed);
+        trying.store(0, Relaxed);
+        tries.store(0, Relaxed);
+    }
 }
 
 impl Breaker {

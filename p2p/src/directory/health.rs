@@ -4,10 +4,10 @@
 //! measured: it cannot be told better than it is, it is of one model because a node may be quick with one and broken with
 //! another, and it outlives an advert and a session, so that coming back does not wash it away.
 
-use std::mem::offset_of;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::arena::Reused;
 use super::breaker::{Breaker, Circuit};
 use super::measure::Measure;
 use crate::clock;
@@ -19,10 +19,9 @@ const SHARE_WEIGHT: u16 = 10;
 
 /// The record of one node with one model.
 ///
-/// What is read of every node for every request comes first, in 48 bytes: with the counters of its `Arc` it fills one line
-/// of the processor's cache.
+/// In 56 bytes: with the count of its holders it lies in one line of the processor's cache, and is read of every node for
+/// every request.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Health {
     breaker: Breaker,
     first_token_ms: Measure,
@@ -38,7 +37,7 @@ pub struct Health {
     cache_share: AtomicU16,
 }
 
-const _: () = assert!(offset_of!(Health, failed) == 48, "what is read together must lie together");
+const _: () = assert!(size_of::<Health>() == 56, "what is read together must lie together");
 
 impl Default for Health {
     fn default() -> Self {
@@ -52,6 +51,17 @@ impl Default for Health {
             uptime: AtomicU16::new(WHOLE),
             cache_share: AtomicU16::new(WHOLE),
         }
+    }
+}
+
+impl Reused for Health {
+    fn renew(&self) {
+        let Self { breaker, first_token_ms, speed_milli, served, visits, failed, uptime, cache_share } = self;
+        breaker.renew();
+        first_token_ms.renew();
+        speed_milli.renew();
+        [served, visits, failed].into_iter().for_each(|number| number.store(0, Relaxed));
+        [uptime, cache_share].into_iter().for_each(|share| share.store(WHOLE, Relaxed));
     }
 }
 

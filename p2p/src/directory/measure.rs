@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::arena::Reused;
+
 /// Seconds after which a measure counts for nothing: who was slow then may be quick now, and must be tried to be known.
 const STALE_S: u32 = 5 * 60;
 /// One part in so many of each new sample, and the rest of what is known.
@@ -15,6 +17,13 @@ pub(super) struct Measure {
     /// How many there were: of true ones in the lower half, of those that are too low in the upper.
     samples: AtomicU32,
     last_s: AtomicU32,
+}
+
+impl Reused for Measure {
+    fn renew(&self) {
+        let Self { value, samples, last_s } = self;
+        [value, samples, last_s].into_iter().for_each(|number| number.store(0, Relaxed));
+    }
 }
 
 impl Measure {
