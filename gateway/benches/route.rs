@@ -80,7 +80,7 @@ fn main() {
     measure("explained", || {
         let (snapshot, model) = (directory.snapshot(), &models[dice.random_range(0..MODELS)]);
         let picks = rank(snapshot.candidates(model).rows(), &plain, &[]).expect("somebody serves");
-        explain(model, snapshot.candidates(model), &plain, &picks).to_json(4096)
+        explain(model, snapshot.candidates(model).rows(), &plain, &picks).to_json(4096)
     });
     drop(nodes);
 }

@@ -61,8 +61,10 @@ pub(super) async fn admit(
     let candidates = snapshot.candidates(model_id);
     let picks = rank(candidates.rows(), &need, &[])
         .map_err(|refusal| refusals::no_node(refusal, model_id, candidates, &need))?;
-    let explanation =
-        caller.wants_explanation.then(|| headers::explanation(explain(model_id, candidates, &need, &picks))).flatten();
+    let explanation = caller
+        .wants_explanation
+        .then(|| headers::explanation(explain(model_id, candidates.rows(), &need, &picks)))
+        .flatten();
     let dearest = dearest(&picks);
     let amount = estimate
         .amount(&dearest, gateway.fee)

@@ -3,53 +3,54 @@
 use peerway_billing::{PerMillion, Price};
 use peerway_p2p::{Ask, Candidate, Health, NodeStats, PeerId, PeerTag, Row};
 
-use super::{Need, Refusal, Requirement, expected_cost};
+use super::{Cached, Need, Refusal, Requirement, expected_cost, standing};
 
 /// A price that wins over nothing.
 const NEVER: PerMillion = PerMillion::new(i64::MAX).expect("the largest number is not negative");
 
 /// A node that could serve, with what it is ordered by, read once: load changes while nodes are compared.
+///
+/// Small, because several loops go over hundreds of them: those of a large market fit the processor's nearest cache.
 #[derive(Debug)]
 pub(super) struct Fitting<'a> {
     pub(super) candidate: &'a Candidate,
-    stats: &'a NodeStats,
-    health: &'a Health,
-    slots: u32,
-    /// It may be the node that is expected to know the prompt.
-    may_know: bool,
     /// In millionths of a nano-USD.
     pub(super) cost: i128,
-    pub(super) has_room: bool,
-    /// Its context holds the whole answer that was asked for; otherwise it may be cut short.
-    pub(super) holds_all: bool,
-    /// Its place in the caller's order.
-    pub(super) place: u32,
-    /// How far it is from what the caller prefers.
-    pub(super) distance: u32,
     /// Requests there per slot, in thousandths.
     pub(super) load: u32,
     /// Milliseconds to the first token: measured, or else by its word. None: not known.
     pub(super) first_token_ms: Option<u32>,
     /// Tokens per 1000 s: measured, or else by its word. None: not known.
     pub(super) speed_milli: Option<u32>,
-    /// Whether first token and speed were measured often enough to be held against others.
-    pub(super) is_measured: (bool, bool),
-    /// Whole answers that it gave.
-    pub(super) served: u32,
-    /// Requests of this gateway there for this model.
-    pub(super) visits: u32,
-    /// It is expected to know most of the prompt. A small part is no reason to crowd at one node.
-    pub(super) knows_prompt: bool,
     /// What counts before any price.
     pub(super) group: u32,
+    /// Its place in the caller's order; those far behind share the last.
+    pub(super) place: u8,
+    /// How far it is from what the caller prefers.
+    pub(super) distance: u8,
+    pub(super) has_room: bool,
+    /// Its context holds the whole answer that was asked for; otherwise it may be cut short.
+    pub(super) holds_all: bool,
+    /// Whether first token and speed were measured often enough to be held against others.
+    pub(super) is_measured: (bool, bool),
+    /// It gave enough whole answers to be no newcomer.
+    pub(super) is_proven: bool,
+    /// A request of this gateway is there for this model.
+    pub(super) is_visited: bool,
+    /// It is expected to know most of the prompt. A small part is no reason to crowd at one node.
+    pub(super) knows_prompt: bool,
     /// It is far slower than the others.
     pub(super) is_slow: bool,
     /// It is new and has as much as it gets while others can serve.
     pub(super) is_held_back: bool,
 }
 
+const _: () = assert!(size_of::<Fitting<'_>>() == 64, "see there");
+
 /// Nodes for which there is room from the start, where it is not known how many there are.
 const FEW: usize = 64;
+/// Nodes whose load and record are fetched at a time.
+const BLOCK: usize = 64;
 /// Has the processor fetch what these are read from.
 fn fetch(words: impl Iterator<Item = u32>) {
     std::hint::black_box(words.fold(0, u32::wrapping_add));
@@ -107,31 +108,31 @@ impl<'a> Fitting<'a> {
     ) -> (Vec<Self>, Refusal) {
         let (mut refusal, mut filter) = (Refusal::NotOffered, Filter::of(need, excluded));
         let mut fitting = Vec::with_capacity(rows.size_hint().0.max(FEW));
-        for row in rows {
-            match filter.pass(&row) {
-                Ok(node) => fitting.push(node),
-                Err(reason) => refusal = refusal.max(reason),
+        let mut rows = rows.fuse();
+        loop {
+            let block: [Option<Row<'a>>; BLOCK] = std::array::from_fn(|_| rows.next());
+            fetch(block.iter().flatten().map(|row| row.stats().in_flight()));
+            fetch(block.iter().flatten().map(|row| row.health().visits()));
+            for row in block.iter().flatten() {
+                match filter.pass(row) {
+                    Ok(node) => fitting.push(node),
+                    Err(reason) => refusal = refusal.max(reason),
+                }
+            }
+            if block[BLOCK - 1].is_none() {
+                return (fitting, refusal);
             }
         }
-        fetch(fitting.iter().map(|node: &Self| node.stats.in_flight()));
-        fetch(fitting.iter().map(|node| node.health.visits()));
-        let offered = fitting.len();
-        fitting.retain_mut(|node| node.see_load() && node.see_health(need));
-        if fitting.len() < offered {
-            refusal = refusal.max(Refusal::NoneHealthy);
-        }
-        (fitting, refusal)
     }
 
     /// Reads one node. An error says why it cannot serve.
-    pub(super) fn read(candidate: &'a Candidate, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
-        let mut node = Filter::of(need, excluded).pass(&candidate.into())?;
-        if node.see_load() && node.see_health(need) { Ok(node) } else { Err(Refusal::NoneHealthy) }
+    pub(super) fn read(row: Row<'a>, need: &Need<'_>, excluded: &[PeerId]) -> Result<Self, Refusal> {
+        Filter::of(need, excluded).pass(&row)
     }
 
     /// Looks at how busy it is. False where it takes no requests.
-    fn see_load(&mut self) -> bool {
-        let (stats, slots) = (self.stats, self.slots);
+    fn see_load(&mut self, stats: &NodeStats, slots: u32) -> bool {
+        let slots = slots.max(1);
         let busy = stats.occupied();
         let told = stats.load();
         let word = |value: u64| u32::try_from(value).ok().filter(|value| *value > 0);
@@ -145,37 +146,29 @@ impl<'a> Fitting<'a> {
     }
 
     /// Looks at how it does: what was measured counts before its word. False where it rests after failures.
-    fn see_health(&mut self, need: &Need<'_>) -> bool {
-        let health = self.health;
+    fn see_health(&mut self, health: &Health, need: &Need<'_>) -> bool {
         let (first_token, speed) = (health.first_token_ms(need.now_ms), health.speed_milli(need.now_ms));
         let enough = |measured: Option<(u32, u32)>| measured.is_some_and(|(_, samples)| samples >= ENOUGH_SAMPLES);
         self.first_token_ms = first_token.map(|(ms, _)| ms).or(self.first_token_ms);
         self.speed_milli = speed.map(|(milli, _)| milli).or(self.speed_milli);
         self.is_measured = (enough(first_token), enough(speed));
-        (self.served, self.visits) = (health.answers_served(), health.visits());
+        (self.is_proven, self.is_visited) = (health.answers_served() >= standing::PROVEN, health.visits() > 0);
         self.distance = need.wishes.distance(self.first_token_ms, self.speed_milli);
-        if let Some(cached) = need.cached.filter(|cached| self.may_know && cached.node == self.candidate.peer_id()) {
-            let expected = cached.tokens.saturating_mul(u64::from(health.cache_share_milli())) / 1000;
-            let price = asking_price(self.candidate);
-            self.cost = expected_cost(&price, need.paid_prompt, expected, need.likely_completion);
-            // Also of one that does not say so in its bill: it answers sooner.
-            self.knows_prompt = cached.tokens > 0 && cached.tokens.saturating_mul(2) >= need.paid_prompt;
-        }
         health.admits(need.now_ms)
     }
 }
 
-/// What can be said of a node by its offer alone.
+/// Whether nodes can serve.
 struct Filter<'a> {
     need: &'a Need<'a>,
     excluded: &'a [PeerId],
-    knowing: Option<PeerTag>,
+    knowing: Option<(Cached, PeerTag)>,
     abilities: Abilities<'a>,
 }
 
 impl<'a> Filter<'a> {
     fn of(need: &'a Need<'_>, excluded: &'a [PeerId]) -> Self {
-        let knowing = need.cached.map(|cached| PeerTag::of(&cached.node));
+        let knowing = need.cached.map(|cached| (cached, PeerTag::of(&cached.node)));
         Self { need, excluded, knowing, abilities: Abilities::needed(need.requirements) }
     }
 
@@ -196,28 +189,36 @@ impl<'a> Filter<'a> {
         if !self.excluded.is_empty() && self.excluded.contains(&row.candidate().peer_id()) {
             return Err(Refusal::NoneHealthy);
         }
-        Ok(Fitting {
+        let mut node = Fitting {
             candidate: row.candidate(),
-            stats: row.stats(),
-            health: row.health(),
-            slots: row.slots().max(1),
-            may_know: self.knowing.is_some_and(|tag| row.may_be(tag)),
             cost: expected_cost(&price, need.paid_prompt, 0, need.likely_completion),
-            has_room: false,
-            holds_all: need.prompt.saturating_add(need.completion) <= context,
-            place: u32::try_from(place).unwrap_or(u32::MAX),
-            distance: 0,
             load: 0,
             first_token_ms: None,
             speed_milli: None,
-            is_measured: (false, false),
-            served: 0,
-            visits: 0,
-            knows_prompt: false,
             group: 0,
+            place: u8::try_from(place).unwrap_or(u8::MAX),
+            distance: 0,
+            has_room: false,
+            holds_all: need.prompt.saturating_add(need.completion) <= context,
+            is_measured: (false, false),
+            is_proven: false,
+            is_visited: false,
+            knows_prompt: false,
             is_slow: false,
             is_held_back: false,
-        })
+        };
+        if !node.see_load(row.stats(), row.slots()) || !node.see_health(row.health(), need) {
+            return Err(Refusal::NoneHealthy);
+        }
+        if let Some(cached) = self.knowing.filter(|(_, tag)| row.may_be(*tag)).map(|(cached, _)| cached)
+            && cached.node == row.candidate().peer_id()
+        {
+            let expected = cached.tokens.saturating_mul(u64::from(row.health().cache_share_milli())) / 1000;
+            node.cost = expected_cost(&price, need.paid_prompt, expected, need.likely_completion);
+            // Also of one that does not say so in its bill: it answers sooner.
+            node.knows_prompt = cached.tokens > 0 && cached.tokens.saturating_mul(2) >= need.paid_prompt;
+        }
+        Ok(node)
     }
 }
 

@@ -68,12 +68,14 @@ impl<T: Reused> Arena<T> {
     }
 
     /// What is at a place. Meant for whoever knows that somebody holds it; otherwise it may be another's.
+    #[inline]
     pub(super) fn at(&self, number: u32) -> &T {
         &self.0.slot(number).value
     }
 }
 
 impl<T: Default> Inner<T> {
+    #[inline]
     fn slot(&self, number: u32) -> &Slot<T> {
         let place = u64::from(number) + u64::from(RUN);
         let doubled = place.ilog2() - RUN.ilog2();
@@ -100,6 +102,7 @@ impl<T: Reused> Place<T> {
 impl<T: Reused> Deref for Place<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         self.arena.at(self.number)
     }

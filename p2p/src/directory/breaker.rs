@@ -54,6 +54,7 @@ impl Reused for Breaker {
 }
 
 impl Breaker {
+    #[inline]
     pub(super) fn circuit(&self, now_ms: u64) -> Circuit {
         let failures = self.failures();
         if failures == 0 || self.is_answering.load(Relaxed) {
@@ -67,6 +68,7 @@ impl Breaker {
         }
     }
 
+    #[inline]
     pub(super) fn failures(&self) -> u32 {
         self.failures.load(Relaxed).into()
     }
@@ -119,6 +121,7 @@ impl Breaker {
     }
 }
 
+#[inline]
 fn rest_ms(failures: u32) -> u64 {
     (FIRST_REST_MS << failures.saturating_sub(1).min(16)).min(LONGEST_REST_MS)
 }

@@ -109,12 +109,14 @@ impl Health {
 
     /// Whether requests may go there, at this time of the clock of [`Directory::now_ms`](super::Directory::now_ms).
     #[must_use]
+    #[inline]
     pub fn circuit(&self, now_ms: u64) -> Circuit {
         self.breaker.circuit(now_ms)
     }
 
     /// Whether a request may go there now.
     #[must_use]
+    #[inline]
     pub fn admits(&self, now_ms: u64) -> bool {
         matches!(self.circuit(now_ms), Circuit::Closed | Circuit::HalfOpen)
     }
@@ -127,8 +129,9 @@ impl Health {
 
     /// Milliseconds to the first token, as measured, and from how many answers. None: not measured lately.
     #[must_use]
+    #[inline]
     pub fn first_token_ms(&self, now_ms: u64) -> Option<(u32, u32)> {
-        Some((self.first_token_ms.value(now_ms)?, self.first_token_ms.samples(now_ms)))
+        self.first_token_ms.reading(now_ms)
     }
 
     /// The same, now, and of answers that did begin alone: who was not waited for may take any time.
@@ -141,12 +144,14 @@ impl Health {
 
     /// Generated tokens of one answer per 1000 s, as measured, and from how many answers. None: not measured lately.
     #[must_use]
+    #[inline]
     pub fn speed_milli(&self, now_ms: u64) -> Option<(u32, u32)> {
-        Some((self.speed_milli.value(now_ms)?, self.speed_milli.samples(now_ms)))
+        self.speed_milli.reading(now_ms)
     }
 
     /// Whole answers that it gave.
     #[must_use]
+    #[inline]
     pub fn answers_served(&self) -> u32 {
         self.served.load(Relaxed)
     }
@@ -165,12 +170,14 @@ impl Health {
 
     /// How much of what is expected in its cache is there, in thousandths: 1000 until it has shown otherwise.
     #[must_use]
+    #[inline]
     pub fn cache_share_milli(&self) -> u32 {
         self.cache_share.load(Relaxed).into()
     }
 
     /// Requests of this gateway that are there for this model.
     #[must_use]
+    #[inline]
     pub fn visits(&self) -> u32 {
         self.visits.load(Relaxed)
     }

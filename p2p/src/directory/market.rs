@@ -152,6 +152,7 @@ impl<'a> ListedIter<'a> {
 impl<'a> Iterator for ListedIter<'a> {
     type Item = &'a Listed;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(listed) = self.chunk.next() {
@@ -174,6 +175,7 @@ pub struct CandidatesIter<'a>(ListedIter<'a>);
 impl<'a> Iterator for CandidatesIter<'a> {
     type Item = &'a Candidate;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(|listed| &listed.candidate)
     }

@@ -69,48 +69,56 @@ impl<'a> From<&'a Candidate> for Row<'a> {
 impl<'a> Row<'a> {
     /// All there is to know of it. To look there takes a wait for memory.
     #[must_use]
+    #[inline]
     pub fn candidate(&self) -> &'a Candidate {
         self.candidate
     }
 
     /// What its tokens cost.
     #[must_use]
+    #[inline]
     pub fn ask(&self) -> &Ask {
         &self.terms.ask
     }
 
     /// Tokens of prompt and answer together.
     #[must_use]
+    #[inline]
     pub fn context_length(&self) -> u32 {
         self.terms.context_length
     }
 
     /// Requests that it runs at a time.
     #[must_use]
+    #[inline]
     pub fn slots(&self) -> u32 {
         self.terms.slots
     }
 
     /// Whether it may be the peer of this tag. False: it is not.
     #[must_use]
+    #[inline]
     pub fn may_be(&self, tag: PeerTag) -> bool {
         self.terms.tag == tag
     }
 
     /// Which list of capabilities it has: candidates of the same number have the same list, as long as they are there.
     #[must_use]
+    #[inline]
     pub fn abilities(&self) -> usize {
         self.terms.abilities
     }
 
     /// How busy it is.
     #[must_use]
+    #[inline]
     pub fn stats(&self) -> &'a NodeStats {
         self.stats
     }
 
     /// How it does with this model, as this gateway saw it.
     #[must_use]
+    #[inline]
     pub fn health(&self) -> &'a Health {
         self.health
     }
@@ -132,6 +140,7 @@ impl<'a> Rows<'a> {
 impl<'a> Iterator for Rows<'a> {
     type Item = Row<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Row<'a>> {
         let Listed { candidate, terms } = self.listed.next()?;
         let (stats, health) = (self.places.stats.at(terms.stats), self.places.health.at(terms.health));

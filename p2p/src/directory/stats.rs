@@ -66,6 +66,7 @@ impl NodeStats {
 
     /// What the node last said of itself.
     #[must_use]
+    #[inline]
     pub fn load(&self) -> Load {
         Load {
             running: self.running.load(Relaxed),
@@ -78,18 +79,21 @@ impl NodeStats {
 
     /// Milliseconds to the first token, by the node's word. 0: not known.
     #[must_use]
+    #[inline]
     pub fn ttft_ms(&self) -> u32 {
         self.ttft_ms.load(Relaxed)
     }
 
     /// Requests at the node: those of others, by its last report, and those of this gateway, by its own count.
     #[must_use]
+    #[inline]
     pub fn occupied(&self) -> u32 {
         self.foreign.load(Relaxed).saturating_add(self.in_flight())
     }
 
     /// Requests of this gateway at the node.
     #[must_use]
+    #[inline]
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
     }
@@ -120,6 +124,7 @@ impl NodeStats {
 
     /// Whether the node wants no further requests.
     #[must_use]
+    #[inline]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }
@@ -127,6 +132,7 @@ impl NodeStats {
     /// Whether it is there and takes requests. Whether it does well is another matter:
     /// [`Candidate::is_healthy`](super::Candidate::is_healthy).
     #[must_use]
+    #[inline]
     pub fn is_open(&self) -> bool {
         !self.departed.load(Relaxed) && !self.is_draining()
     }
