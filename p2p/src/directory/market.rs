@@ -13,8 +13,8 @@ use super::cow_map::Keyed;
 use super::row::{Rows, Terms};
 use super::snapshot::Places;
 
-/// Candidates of a chunk, at most.
-const CHUNK: usize = 64;
+/// Candidates of a chunk, at most: two kilobytes are copied for each change.
+const CHUNK: usize = 32;
 
 type Chunk = Arc<Vec<Listed>>;
 
