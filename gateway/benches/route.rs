@@ -71,16 +71,16 @@ fn main() {
     ] {
         measure(what, || {
             let model = &models[dice.random_range(0..MODELS)];
-            rank(directory.snapshot().candidates(model), &Need { seed: dice.random(), ..need }, &[])
+            rank(directory.snapshot().candidates(model).rows(), &Need { seed: dice.random(), ..need }, &[])
         });
     }
     measure("the same model each time", || {
-        rank(snapshot.candidates(&models[0]), &Need { seed: dice.random(), ..plain }, &[])
+        rank(snapshot.candidates(&models[0]).rows(), &Need { seed: dice.random(), ..plain }, &[])
     });
     measure("explained", || {
         let (snapshot, model) = (directory.snapshot(), &models[dice.random_range(0..MODELS)]);
-        let picks = rank(snapshot.candidates(model), &plain, &[]).expect("somebody serves");
-        explain(model, snapshot.candidates(model), &plain, &picks).to_json(4096)
+        let picks = rank(snapshot.candidates(model).rows(), &plain, &[]).expect("somebody serves");
+        explain(model, snapshot.candidates(model).rows(), &plain, &picks).to_json(4096)
     });
     drop(nodes);
 }

@@ -45,7 +45,7 @@ fn allocations(nodes: i64) -> usize {
     let once = || {
         let region = Region::new(ALLOCATOR);
         let snapshot = directory.snapshot();
-        let picks = rank(snapshot.candidates(MODEL), &need, &[]).map_or(0, |picks| picks.len());
+        let picks = rank(snapshot.candidates(MODEL).rows(), &need, &[]).map_or(0, |picks| picks.len());
         assert_eq!(picks, 3);
         let asked = region.change();
         asked.allocations + asked.reallocations

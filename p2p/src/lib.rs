@@ -36,7 +36,7 @@ pub use bootstrap_peer::{BootstrapPeer, BootstrapPeerConfig};
 pub use control::ControlTimings;
 pub use directory::{
     Candidate, Candidates, CandidatesIter, Circuit, Directory, DirectoryFull, Health, Listing, Node, NodeStats,
-    Registration, Snapshot, Visit,
+    PeerTag, Registration, Row, Rows, Snapshot, Visit,
 };
 pub use gateway_peer::{GatewayPeer, GatewayPeerConfig};
 pub use http::{BoxError, Client, ClientConfig, ClientStats, ResponseBody, SendError, ServerConfig};

@@ -59,10 +59,12 @@ pub(super) async fn admit(
         now_ms: gateway.peers.directory().now_ms(),
     };
     let candidates = snapshot.candidates(model_id);
-    let picks =
-        rank(candidates, &need, &[]).map_err(|refusal| refusals::no_node(refusal, model_id, candidates, &need))?;
-    let explanation =
-        caller.wants_explanation.then(|| headers::explanation(explain(model_id, candidates, &need, &picks))).flatten();
+    let picks = rank(candidates.rows(), &need, &[])
+        .map_err(|refusal| refusals::no_node(refusal, model_id, candidates, &need))?;
+    let explanation = caller
+        .wants_explanation
+        .then(|| headers::explanation(explain(model_id, candidates.rows(), &need, &picks)))
+        .flatten();
     let dearest = dearest(&picks);
     let amount = estimate
         .amount(&dearest, gateway.fee)

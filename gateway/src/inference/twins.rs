@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use peerway_p2p::{Candidate, PeerId};
+use peerway_p2p::{Candidate, PeerId, Row};
 use tracing::info;
 
 use super::ask::resuming;
@@ -98,9 +98,9 @@ impl Sought {
         }
         let directory = self.gateway.peers.directory();
         let snapshot = directory.snapshot();
-        let fits = |candidate: &&Candidate| {
-            (left.delivered.is_none() || is_twin(&left.failed, candidate))
-                && left.cover.reaches(&asking_price(candidate))
+        let fits = |row: &Row<'_>| {
+            (left.delivered.is_none() || is_twin(&left.failed, row.candidate()))
+                && left.cover.reaches(&asking_price(row.candidate()))
         };
         let more = left.delivered.is_some().then_some(RESUME);
         let requirements: Vec<Requirement> = self.requirements.iter().copied().chain(more).collect();
@@ -119,7 +119,7 @@ impl Sought {
             now_ms: directory.now_ms(),
         };
         let candidates = snapshot.candidates(&self.model.card.id);
-        let picks = rank(candidates.iter().filter(fits), &need, &asked.failed);
+        let picks = rank(candidates.rows().filter(fits), &need, &asked.failed);
         let picks = picks.map_err(|refusal| NoSuccessor(format!("no other node could: {refusal:?}")))?;
         picks.into_iter().next().ok_or_else(|| NoSuccessor("no other node could".to_owned()))
     }

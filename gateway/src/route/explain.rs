@@ -1,7 +1,7 @@
 //! A choice told to who asked for it.
 
 use peerway_billing::{PerMillion, Price};
-use peerway_p2p::{Candidate, PeerId};
+use peerway_p2p::{Candidate, PeerId, Row};
 use serde::Serialize;
 
 use super::fit::Fitting;
@@ -47,17 +47,17 @@ pub struct Considered {
 
 /// Explains a choice made by [`super::rank`] of the same candidates for the same need.
 #[must_use]
-pub fn explain<'a>(
+pub fn explain<'a, C: Into<Row<'a>>>(
     model: &str,
-    candidates: impl IntoIterator<Item = &'a Candidate>,
+    candidates: impl IntoIterator<Item = C>,
     need: &Need<'_>,
     picks: &[Pick],
 ) -> Explanation {
     let (mut fitting, mut unfit) = (Vec::new(), Vec::new());
-    for candidate in candidates {
-        match Fitting::read(candidate, need, &[]) {
+    for row in candidates.into_iter().map(Into::into) {
+        match Fitting::read(row, need, &[]) {
             Ok(node) => fitting.push(node),
-            Err(refusal) => unfit.push((candidate, refusal)),
+            Err(refusal) => unfit.push((row.candidate(), refusal)),
         }
     }
     let ordering = Ordering::of(&mut fitting, need, &mut Vec::new());
@@ -128,7 +128,7 @@ pub fn why_not<'a>(
 ) -> String {
     let (mut told, mut more) = (Vec::new(), 0_usize);
     for candidate in candidates {
-        let Err(refusal) = Fitting::read(candidate, need, excluded) else { continue };
+        let Err(refusal) = Fitting::read(candidate.into(), need, excluded) else { continue };
         if told.len() < MOST_NAMED {
             told.push(format!("{} {}", candidate.peer_id(), reason(candidate, &refusal, need)));
         } else {

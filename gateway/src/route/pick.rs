@@ -2,7 +2,7 @@
 
 use peerway_billing::Price;
 use peerway_openapi::routing::ProviderSort;
-use peerway_p2p::{Candidate, PeerId};
+use peerway_p2p::{Candidate, PeerId, Row};
 
 use super::fit::Fitting;
 use super::{Need, Refusal, asking_price, standing};
@@ -31,12 +31,12 @@ pub struct Pick {
 ///
 /// # Errors
 /// `Refusal` where there is none, by the node that came closest.
-pub fn rank<'a>(
-    candidates: impl IntoIterator<Item = &'a Candidate>,
+pub fn rank<'a, C: Into<Row<'a>>>(
+    candidates: impl IntoIterator<Item = C>,
     need: &Need<'_>,
     excluded: &[PeerId],
 ) -> Result<Vec<Pick>, Refusal> {
-    let (mut fitting, refusal) = Fitting::all(candidates.into_iter(), need, excluded);
+    let (mut fitting, refusal) = Fitting::all(candidates.into_iter().map(Into::into), need, excluded);
     if fitting.is_empty() {
         return Err(refusal);
     }
@@ -131,6 +131,10 @@ impl Ordering {
 
 /// Puts a node among the best so far, if it is one of them.
 fn insert(top: &mut [Option<(Key, usize)>; MAX_ATTEMPTS], mut node: (Key, usize)) {
+    // Nearly all are behind the last of them.
+    if top[MAX_ATTEMPTS - 1].is_some_and(|last| last <= node) {
+        return;
+    }
     for place in top {
         match place {
             Some(better) if *better <= node => {}
@@ -158,8 +162,8 @@ fn two_of(many: usize, seed: u64) -> (usize, usize) {
 fn group_of(node: &Fitting<'_>) -> u32 {
     u32::from(!node.holds_all) << 13
         | u32::from(!node.has_room) << 12
-        | node.place.min(0xff) << 4
-        | node.distance << 2
+        | u32::from(node.place) << 4
+        | u32::from(node.distance) << 2
         | u32::from(node.is_slow) << 1
         | u32::from(node.is_held_back)
 }

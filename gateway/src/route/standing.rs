@@ -15,7 +15,7 @@ const FEWEST_MEASURED: usize = 4;
 /// At most the so manieth part of those measured is called slow.
 const MOST_SLOW: usize = 3;
 /// Whole answers after which a node is no newcomer.
-const PROVEN: u32 = 5;
+pub(super) const PROVEN: u32 = 5;
 /// A newcomer gets no longer prompts while others can serve.
 const NEWCOMERS_PROMPT: u64 = 8192;
 /// A proven node that costs up to so many percent of what a newcomer does is an alternative to it.
@@ -62,11 +62,10 @@ fn quantile(values: &mut [u32], place: usize) -> u64 {
 }
 
 fn hold_back(fitting: &mut [Fitting<'_>], need: &Need<'_>) {
-    let proven =
-        fitting.iter().filter(|node| node.served >= PROVEN && node.has_room && node.holds_all && !node.is_slow);
+    let proven = fitting.iter().filter(|node| node.is_proven && node.has_room && node.holds_all && !node.is_slow);
     let Some(cheapest) = proven.map(|node| node.cost).min() else { return };
-    for node in fitting.iter_mut().filter(|node| node.served < PROVEN) {
-        let has_enough = node.visits > 0 || need.prompt > NEWCOMERS_PROMPT;
+    for node in fitting.iter_mut().filter(|node| !node.is_proven) {
+        let has_enough = node.is_visited || need.prompt > NEWCOMERS_PROMPT;
         node.is_held_back = has_enough && cheapest <= node.cost.saturating_mul(COMPARABLE_PERCENT) / 100;
     }
 }

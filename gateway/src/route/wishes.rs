@@ -121,10 +121,8 @@ impl Wishes {
         if self.deny_collection && !candidate.offer().capabilities.iter().any(|name| **name == *KEEPS_NOTHING) {
             return Err(Unwanted::MayCollect);
         }
-        let stored = &*candidate.offer().quantization;
-        if !self.quantizations.is_empty()
-            && !self.quantizations.iter().any(|wanted| wanted.eq_ignore_ascii_case(stored))
-        {
+        let is_stored = |wanted: &String| wanted.eq_ignore_ascii_case(&candidate.offer().quantization);
+        if !self.quantizations.is_empty() && !self.quantizations.iter().any(is_stored) {
             return Err(Unwanted::Quantization);
         }
         if is_above(price.input, fee, self.max_prompt) {
@@ -137,7 +135,7 @@ impl Wishes {
     }
 
     /// How far a node is from what is preferred: 0 meets it, 1 is not known to, 2 does not. `None`: not known.
-    pub(super) fn distance(&self, first_token_ms: Option<u32>, speed_milli: Option<u32>) -> u32 {
+    pub(super) fn distance(&self, first_token_ms: Option<u32>, speed_milli: Option<u32>) -> u8 {
         let latency = self
             .max_first_token_ms
             .map_or(0, |most| first_token_ms.map_or(1, |ms| if u64::from(ms) <= most { 0 } else { 2 }));

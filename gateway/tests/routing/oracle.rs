@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use peerway::route::{Cached, MAX_ATTEMPTS, Need, Refusal, Requirement, Wishes, asking_price, expected_cost, rank};
+use peerway::route::{
+    Cached, MAX_ATTEMPTS, Need, Pick, Refusal, Requirement, Wishes, asking_price, expected_cost, rank,
+};
 use peerway_openapi::routing::ProviderPreferences;
-use peerway_p2p::{Ask, Candidate, Load, ModelOffer, Offer, PeerId, Visit};
+use peerway_p2p::{Ask, Candidate, Directory, Load, ModelOffer, Offer, PeerId, Registration, Visit};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -57,15 +59,18 @@ fn made() -> impl Strategy<Value = Made> {
 }
 
 impl Made {
-    fn build(&self, place: usize) -> (Candidate, Vec<Visit>) {
+    fn offer(&self, place: usize) -> Offer {
         let (input, cached_input, output) = self.ask;
         let capabilities = self.has_tools.then(|| "tools".to_owned()).into_iter().collect();
         let ask = Ask { input, cached_input, output };
         let listed = ModelOffer { ask, context_length: self.context_length, capabilities, ..model() };
         let (operator, region) =
             (Some(["ann", "bob", "cid"][place % 3].to_owned()), ["eu", "us"][place % 2].to_owned());
-        let offer = Offer { operator, region, slots: self.slots, engine: "test".to_owned(), models: vec![listed] };
-        let node = Candidate::detached(PeerId::random(), offer, MODEL).expect("the offer has the model");
+        Offer { operator, region, slots: self.slots, engine: "test".to_owned(), models: vec![listed] }
+    }
+
+    /// Has a node as it is meant to be.
+    fn treat(&self, node: &Candidate) -> Vec<Visit> {
         let (ttft_ms, speed) = self.word;
         node.stats().report(&Load { ttft_ms, tokens_per_second_milli: speed * 1000, ..Load::default() });
         let (times, first_token_ms, speed) = self.measured;
@@ -79,7 +84,7 @@ impl Made {
         if self.has_failed {
             node.health().failed();
         }
-        (node, visits)
+        visits
     }
 }
 
@@ -203,6 +208,10 @@ fn mark(seen: &mut [Seen], nodes: &[Candidate], need: &Need<'_>) {
     }
 }
 
+fn peers(picks: &[Pick]) -> Vec<PeerId> {
+    picks.iter().map(|pick| pick.candidate.peer_id()).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -213,7 +222,12 @@ proptest! {
         (prompt, likely) in (select(vec![90_u64, 120, 9000]), select(vec![1_u64, 40])),
         (needs_tools, caches, excludes, seed) in (prop::bool::weighted(0.3), any::<bool>(), any::<bool>(), any::<u64>()),
     ) {
-        let (nodes, _visits): (Vec<_>, Vec<_>) = made.iter().enumerate().map(|(place, made)| made.build(place)).unzip();
+        let directory = Directory::new(made.len());
+        let register = |(place, made): (usize, &Made)| directory.register(PeerId::random(), made.offer(place)).unwrap();
+        let _registered: Vec<Registration> = made.iter().enumerate().map(register).collect();
+        let snapshot = directory.snapshot();
+        let nodes: Vec<Candidate> = snapshot.candidates(MODEL).iter().cloned().collect();
+        let _visits: Vec<_> = made.iter().zip(&nodes).map(|(made, node)| made.treat(node)).collect();
         let preferences: ProviderPreferences = serde_json::from_value(asked.json()).unwrap();
         let wishes = Wishes::of(Some(&preferences), None);
         let somebody = nodes.get(7 % nodes.len().max(1)).filter(|_| caches);
@@ -227,6 +241,8 @@ proptest! {
         };
         let excluded: Vec<PeerId> = nodes.iter().step_by(5).map(Candidate::peer_id).filter(|_| excludes).collect();
         let picked = rank(&nodes, &need, &excluded);
+        let from_rows = rank(snapshot.candidates(MODEL).rows(), &need, &excluded);
+        prop_assert_eq!(from_rows.map(|picks| peers(&picks)), picked.as_ref().map(|picks| peers(picks)).map_err(|refusal| *refusal));
 
         let refusals: Vec<_> = nodes.iter().map(|node| refusal(node, &need, &asked, &excluded)).collect();
         let able = nodes.iter().enumerate().filter(|(place, _)| refusals[*place].is_none());
@@ -257,7 +273,7 @@ proptest! {
             (node.group, rest)
         };
         all.sort_by_key(|node| (key(node), node.place));
-        let found = |pick: &peerway::route::Pick| {
+        let found = |pick: &Pick| {
             all.iter().find(|node| nodes[node.place].peer_id() == pick.candidate.peer_id()).expect("it can serve")
         };
         let picked: Vec<&Seen> = picked.iter().map(found).collect();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use libp2p::PeerId;
 
+use super::arena::Place;
 use super::departed::Departed;
 use super::intern::Interner;
 use super::snapshot::{Entry, Snapshot};
@@ -45,7 +46,7 @@ pub(super) struct Session {
     pub(super) peer: PeerId,
     pub(super) number: u64,
     pub(super) via: Option<Arc<PeerId>>,
-    pub(super) stats: Arc<NodeStats>,
+    pub(super) stats: Place<NodeStats>,
 }
 
 impl Books {
@@ -155,8 +156,9 @@ impl Books {
         let peer = node.peer_id();
         let mut seats = Vec::with_capacity(offer.models.len());
         for model in &offer.models {
-            let health = self.seat(peer, &model.id).map(|seat| Arc::clone(seat.shared_health()));
-            let health = health.or_else(|| self.departed.take(peer, &model.id)).unwrap_or_default();
+            let health = self.seat(peer, &model.id).map(|seat| seat.shared_health().clone());
+            let health = health.or_else(|| self.departed.take(peer, &model.id));
+            let health = health.unwrap_or_else(|| self.next.places().health.take(&model.id));
             seats.push(Candidate::new(&node, Listing::of(model, offer.slots, &mut self.interner), health));
         }
         Entry::new(node, seats)

@@ -9,6 +9,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
 };
 
+use super::arena::Reused;
+
 /// How long a node rests after its first failure, in milliseconds. Doubles with each further one in a row.
 const FIRST_REST_MS: u64 = 500;
 /// How long a node rests at most, in milliseconds: a node that was restarted is soon back.
@@ -40,7 +42,19 @@ pub(super) struct Breaker {
     tries: AtomicU16,
 }
 
+impl Reused for Breaker {
+    fn renew(&self) {
+        let Self { failures, opened_ms, is_answering, trying, tries } = self;
+        failures.store(0, Relaxed);
+        opened_ms.store(0, Relaxed);
+        is_answering.store(false, Relaxed);
+        trying.store(0, Relaxed);
+        tries.store(0, Relaxed);
+    }
+}
+
 impl Breaker {
+    #[inline]
     pub(super) fn circuit(&self, now_ms: u64) -> Circuit {
         let failures = self.failures();
         if failures == 0 || self.is_answering.load(Relaxed) {
@@ -54,6 +68,7 @@ impl Breaker {
         }
     }
 
+    #[inline]
     pub(super) fn failures(&self) -> u32 {
         self.failures.load(Relaxed).into()
     }
@@ -106,6 +121,7 @@ impl Breaker {
     }
 }
 
+#[inline]
 fn rest_ms(failures: u32) -> u64 {
     (FIRST_REST_MS << failures.saturating_sub(1).min(16)).min(LONGEST_REST_MS)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use libp2p::PeerId;
 
+use super::arena::{Arena, Place};
 use super::intern::Interner;
 use super::{Health, Listing, Node, NodeStats};
 use crate::clock;
@@ -13,21 +14,19 @@ use crate::offer::{Ask, Offer};
 #[derive(Debug, Clone)]
 pub struct Candidate(Arc<Seat>);
 
-/// What is read of each candidate for each request comes first: up to the slots it is as much as one line of the
-/// processor's cache. Behind the node it waited for memory.
+/// What is read of each candidate for each request stands in a [`Row`](super::Row) too.
 #[derive(Debug)]
-#[repr(C)]
 struct Seat {
-    stats: Arc<NodeStats>,
-    health: Arc<Health>,
+    stats: Place<NodeStats>,
+    health: Place<Health>,
     listing: Listing,
     session: u64,
     node: Arc<Node>,
 }
 
 impl Candidate {
-    pub(super) fn new(node: &Arc<Node>, listing: Listing, health: Arc<Health>) -> Self {
-        let (session, stats) = (node.session(), Arc::clone(node.shared_stats()));
+    pub(super) fn new(node: &Arc<Node>, listing: Listing, health: Place<Health>) -> Self {
+        let (session, stats) = (node.session(), node.shared_stats().clone());
         Self(Arc::new(Seat { stats, health, listing, session, node: Arc::clone(node) }))
     }
 
@@ -38,29 +37,33 @@ impl Candidate {
     pub fn detached(peer: PeerId, offer: Offer, model: &str) -> Option<Self> {
         let model = offer.models.iter().find(|listed| listed.id == model)?;
         let mut interner = Interner::default();
-        let node = Arc::new(Node::new(peer, 0, None, &offer, Arc::new(NodeStats::new()), &mut interner));
-        Some(Self::new(&node, Listing::of(model, offer.slots, &mut interner), Arc::default()))
+        let node = Arc::new(Node::new(peer, 0, None, &offer, Arena::default().take(""), &mut interner));
+        Some(Self::new(&node, Listing::of(model, offer.slots, &mut interner), Arena::default().take("")))
     }
 
     /// The same node with the same record at another price, as a new advert leaves it.
     #[must_use]
     pub fn asking(&self, ask: Ask) -> Self {
         let listing = Listing { ask, ..self.0.listing.clone() };
-        Self::new(&self.0.node, listing, Arc::clone(&self.0.health))
+        Self::new(&self.0.node, listing, self.0.health.clone())
     }
 
     #[cfg(test)]
     pub(super) fn in_session(&self, session: u64) -> Self {
         let node = Arc::new(self.0.node.in_session(session));
-        Self::new(&node, self.0.listing.clone(), Arc::clone(&self.0.health))
+        Self::new(&node, self.0.listing.clone(), self.0.health.clone())
     }
 
     pub(super) fn session(&self) -> u64 {
         self.0.session
     }
 
-    pub(super) fn shared_health(&self) -> &Arc<Health> {
+    pub(super) fn shared_health(&self) -> &Place<Health> {
         &self.0.health
+    }
+
+    pub(super) fn shared_stats(&self) -> &Place<NodeStats> {
+        &self.0.stats
     }
 
     /// Who it is.

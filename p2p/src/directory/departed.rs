@@ -10,6 +10,7 @@ use std::sync::Arc;
 use libp2p::PeerId;
 
 use super::Health;
+use super::arena::Place;
 
 /// Peers remembered; the one that left first is forgotten first.
 const MAX_PEERS: usize = 16_384;
@@ -21,7 +22,7 @@ const MAX_MODELS: usize = 64;
 struct Record {
     /// Which of the times that it left.
     departure: u64,
-    models: Vec<(Arc<str>, Arc<Health>)>,
+    models: Vec<(Arc<str>, Place<Health>)>,
 }
 
 /// See the module.
@@ -34,7 +35,7 @@ pub(super) struct Departed {
 }
 
 impl Departed {
-    pub(super) fn keep(&mut self, peer: PeerId, model: &Arc<str>, health: &Arc<Health>) {
+    pub(super) fn keep(&mut self, peer: PeerId, model: &Arc<str>, health: &Place<Health>) {
         if !health.is_worth_keeping() {
             return;
         }
@@ -47,12 +48,12 @@ impl Departed {
         let Some(record) = self.peers.get_mut(&peer) else { return };
         record.models.retain(|(known, _)| known != model);
         if record.models.len() < MAX_MODELS {
-            record.models.push((Arc::clone(model), Arc::clone(health)));
+            record.models.push((Arc::clone(model), health.clone()));
         }
     }
 
     /// The record of this peer with this model, which is now somewhere else.
-    pub(super) fn take(&mut self, peer: PeerId, model: &str) -> Option<Arc<Health>> {
+    pub(super) fn take(&mut self, peer: PeerId, model: &str) -> Option<Place<Health>> {
         let record = self.peers.get_mut(&peer)?;
         let place = record.models.iter().position(|(known, _)| &**known == model)?;
         let (_, health) = record.models.swap_remove(place);
@@ -74,40 +75,42 @@ impl Departed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::arena::Arena;
     use super::*;
 
-    fn served() -> Arc<Health> {
-        let health = Health::default();
+    fn served(arena: &Arena<Health>) -> Place<Health> {
+        let health = arena.take("m");
         health.served();
-        Arc::new(health)
+        health
     }
 
     #[test]
     fn a_record_is_found_again_once() {
-        let (mut departed, peer, health) = (Departed::default(), PeerId::random(), served());
+        let (mut departed, peer, health) = (Departed::default(), PeerId::random(), served(&Arena::default()));
         departed.keep(peer, &"m".into(), &health);
         assert!(departed.take(PeerId::random(), "m").is_none());
         assert!(departed.take(peer, "other").is_none());
-        assert!(Arc::ptr_eq(&departed.take(peer, "m").unwrap(), &health));
+        assert!(std::ptr::eq(&raw const *departed.take(peer, "m").unwrap(), &raw const *health));
         assert!(departed.take(peer, "m").is_none());
     }
 
     #[test]
     fn memory_is_bounded_and_crowds_that_did_nothing_take_none_of_it() {
         let (mut departed, first, model) = (Departed::default(), PeerId::random(), Arc::from("m"));
-        departed.keep(first, &model, &served());
+        let arena = Arena::default();
+        departed.keep(first, &model, &served(&arena));
         for _ in 0..2 * MAX_PEERS {
-            departed.keep(PeerId::random(), &model, &Arc::default());
+            departed.keep(PeerId::random(), &model, &arena.take("m"));
         }
         assert_eq!(departed.peers.len(), 1);
         for _ in 0..MAX_PEERS {
-            departed.keep(PeerId::random(), &model, &served());
+            departed.keep(PeerId::random(), &model, &served(&arena));
         }
         assert!(departed.take(first, "m").is_none(), "who left first is forgotten first");
         assert_eq!(departed.peers.len(), MAX_PEERS);
         let busy = PeerId::random();
         for _ in 0..5 * MAX_PEERS {
-            departed.keep(busy, &model, &served());
+            departed.keep(busy, &model, &served(&arena));
             departed.take(busy, "m").unwrap();
         }
         assert!(departed.order.len() <= 2 * MAX_PEERS, "{}", departed.order.len());

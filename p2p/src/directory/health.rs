@@ -4,10 +4,10 @@
 //! measured: it cannot be told better than it is, it is of one model because a node may be quick with one and broken with
 //! another, and it outlives an advert and a session, so that coming back does not wash it away.
 
-use std::mem::offset_of;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::arena::Reused;
 use super::breaker::{Breaker, Circuit};
 use super::measure::Measure;
 use crate::clock;
@@ -19,10 +19,9 @@ const SHARE_WEIGHT: u16 = 10;
 
 /// The record of one node with one model.
 ///
-/// What is read of every node for every request comes first, in 48 bytes: with the counters of its `Arc` it fills one line
-/// of the processor's cache.
+/// In 56 bytes: with the count of its holders it lies in one line of the processor's cache, and is read of every node for
+/// every request.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Health {
     breaker: Breaker,
     first_token_ms: Measure,
@@ -38,7 +37,7 @@ pub struct Health {
     cache_share: AtomicU16,
 }
 
-const _: () = assert!(offset_of!(Health, failed) == 48, "what is read together must lie together");
+const _: () = assert!(size_of::<Health>() == 56, "what is read together must lie together");
 
 impl Default for Health {
     fn default() -> Self {
@@ -52,6 +51,17 @@ impl Default for Health {
             uptime: AtomicU16::new(WHOLE),
             cache_share: AtomicU16::new(WHOLE),
         }
+    }
+}
+
+impl Reused for Health {
+    fn renew(&self) {
+        let Self { breaker, first_token_ms, speed_milli, served, visits, failed, uptime, cache_share } = self;
+        breaker.renew();
+        first_token_ms.renew();
+        speed_milli.renew();
+        [served, visits, failed].into_iter().for_each(|number| number.store(0, Relaxed));
+        [uptime, cache_share].into_iter().for_each(|share| share.store(WHOLE, Relaxed));
     }
 }
 
@@ -99,12 +109,14 @@ impl Health {
 
     /// Whether requests may go there, at this time of the clock of [`Directory::now_ms`](super::Directory::now_ms).
     #[must_use]
+    #[inline]
     pub fn circuit(&self, now_ms: u64) -> Circuit {
         self.breaker.circuit(now_ms)
     }
 
     /// Whether a request may go there now.
     #[must_use]
+    #[inline]
     pub fn admits(&self, now_ms: u64) -> bool {
         matches!(self.circuit(now_ms), Circuit::Closed | Circuit::HalfOpen)
     }
@@ -117,8 +129,9 @@ impl Health {
 
     /// Milliseconds to the first token, as measured, and from how many answers. None: not measured lately.
     #[must_use]
+    #[inline]
     pub fn first_token_ms(&self, now_ms: u64) -> Option<(u32, u32)> {
-        Some((self.first_token_ms.value(now_ms)?, self.first_token_ms.samples(now_ms)))
+        self.first_token_ms.reading(now_ms)
     }
 
     /// The same, now, and of answers that did begin alone: who was not waited for may take any time.
@@ -131,12 +144,14 @@ impl Health {
 
     /// Generated tokens of one answer per 1000 s, as measured, and from how many answers. None: not measured lately.
     #[must_use]
+    #[inline]
     pub fn speed_milli(&self, now_ms: u64) -> Option<(u32, u32)> {
-        Some((self.speed_milli.value(now_ms)?, self.speed_milli.samples(now_ms)))
+        self.speed_milli.reading(now_ms)
     }
 
     /// Whole answers that it gave.
     #[must_use]
+    #[inline]
     pub fn answers_served(&self) -> u32 {
         self.served.load(Relaxed)
     }
@@ -155,12 +170,14 @@ impl Health {
 
     /// How much of what is expected in its cache is there, in thousandths: 1000 until it has shown otherwise.
     #[must_use]
+    #[inline]
     pub fn cache_share_milli(&self) -> u32 {
         self.cache_share.load(Relaxed).into()
     }
 
     /// Requests of this gateway that are there for this model.
     #[must_use]
+    #[inline]
     pub fn visits(&self) -> u32 {
         self.visits.load(Relaxed)
     }

@@ -10,11 +10,38 @@ use std::sync::Arc;
 
 use super::Candidate;
 use super::cow_map::Keyed;
+use super::row::{Rows, Terms};
+use super::snapshot::Places;
 
-/// Candidates of a chunk, at most.
-const CHUNK: usize = 64;
+/// Candidates of a chunk, at most: two kilobytes are copied for each change.
+const CHUNK: usize = 32;
 
-type Chunk = Arc<Vec<Candidate>>;
+type Chunk = Arc<Vec<Listed>>;
+
+/// A candidate in the list, with its terms at hand.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub(super) candidate: Candidate,
+    pub(super) terms: Terms,
+}
+
+impl Listed {
+    fn session(&self) -> u64 {
+        self.candidate.session()
+    }
+}
+
+/// The chunk, which no snapshot has, with room for so many more and not for twice as many.
+fn own(chunk: &mut Chunk, more: usize) -> &mut Vec<Listed> {
+    if Arc::get_mut(chunk).is_none() {
+        let mut copy = Vec::with_capacity(chunk.len() + more);
+        copy.extend(chunk.iter().cloned());
+        *chunk = Arc::new(copy);
+    }
+    let own = Arc::make_mut(chunk);
+    own.reserve_exact(more);
+    own
+}
 
 /// The sellers of one model.
 #[derive(Debug, Clone)]
@@ -49,32 +76,32 @@ impl Market {
     /// Puts a candidate in the place of any other of its session.
     pub(super) fn put(&mut self, candidate: Candidate) {
         let session = candidate.session();
+        let listed = Listed { terms: Terms::of(&candidate), candidate };
         let Some(place) = self.chunk_of(session) else {
-            self.chunks.push(Arc::new(vec![candidate]));
+            self.chunks.push(Arc::new(vec![listed]));
             self.len += 1;
             return;
         };
-        let chunk = Arc::make_mut(&mut self.chunks[place]);
-        match chunk.binary_search_by_key(&session, Candidate::session) {
+        match self.chunks[place].binary_search_by_key(&session, Listed::session) {
             Ok(known) => {
-                chunk[known] = candidate;
+                own(&mut self.chunks[place], 0)[known] = listed;
                 return;
             }
-            Err(gap) => chunk.insert(gap, candidate),
+            Err(gap) => own(&mut self.chunks[place], 1).insert(gap, listed),
         }
         self.len += 1;
-        if chunk.len() > CHUNK {
+        if self.chunks[place].len() > CHUNK {
             // At the end everybody arrives: a chunk that is left full there wastes nothing.
             let at = if place + 1 == self.chunks.len() { CHUNK } else { CHUNK / 2 };
-            let rest = Arc::make_mut(&mut self.chunks[place]).split_off(at);
+            let rest = own(&mut self.chunks[place], 0).split_off(at);
             self.chunks.insert(place + 1, Arc::new(rest));
         }
     }
 
     pub(super) fn remove(&mut self, session: u64) {
         let Some(place) = self.chunk_of(session) else { return };
-        let Ok(known) = self.chunks[place].binary_search_by_key(&session, Candidate::session) else { return };
-        Arc::make_mut(&mut self.chunks[place]).remove(known);
+        let Ok(known) = self.chunks[place].binary_search_by_key(&session, Listed::session) else { return };
+        own(&mut self.chunks[place], 0).remove(known);
         self.len -= 1;
         self.join(place);
     }
@@ -95,31 +122,42 @@ impl Market {
             && small + self.chunks[before].len() <= CHUNK / 2
         {
             let joined = self.chunks.remove(place);
-            Arc::make_mut(&mut self.chunks[before]).extend(joined.iter().cloned());
+            own(&mut self.chunks[before], small).extend(joined.iter().cloned());
         }
     }
 }
 
 /// The sellers of a model at one moment, in no meaningful order.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidates<'a>(&'a [Chunk]);
+pub struct Candidates<'a> {
+    chunks: &'a [Chunk],
+    places: &'a Places,
+}
 
-/// See [`Candidates::iter`]. Knows how many are left, so that who gathers them needs room once.
+/// One after the other. Knows how many are left, so that who gathers them needs room once.
 #[derive(Debug, Clone)]
-pub struct CandidatesIter<'a> {
+pub(super) struct ListedIter<'a> {
     chunks: slice::Iter<'a, Chunk>,
-    chunk: slice::Iter<'a, Candidate>,
+    chunk: slice::Iter<'a, Listed>,
     left: usize,
 }
 
-impl<'a> Iterator for CandidatesIter<'a> {
-    type Item = &'a Candidate;
+impl<'a> ListedIter<'a> {
+    fn of(chunks: &'a [Chunk]) -> Self {
+        let left = chunks.iter().map(|chunk| chunk.len()).sum();
+        Self { chunks: chunks.iter(), chunk: [].iter(), left }
+    }
+}
 
+impl<'a> Iterator for ListedIter<'a> {
+    type Item = &'a Listed;
+
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(candidate) = self.chunk.next() {
+            if let Some(listed) = self.chunk.next() {
                 self.left -= 1;
-                return Some(candidate);
+                return Some(listed);
             }
             self.chunk = self.chunks.next()?.iter();
         }
@@ -130,30 +168,53 @@ impl<'a> Iterator for CandidatesIter<'a> {
     }
 }
 
+/// See [`Candidates::iter`].
+#[derive(Debug, Clone)]
+pub struct CandidatesIter<'a>(ListedIter<'a>);
+
+impl<'a> Iterator for CandidatesIter<'a> {
+    type Item = &'a Candidate;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|listed| &listed.candidate)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
 impl ExactSizeIterator for CandidatesIter<'_> {}
 
 impl std::iter::FusedIterator for CandidatesIter<'_> {}
 
 impl<'a> Candidates<'a> {
-    pub(super) fn of(market: Option<&'a Arc<Market>>) -> Self {
-        Self(market.map_or(&[], |market| &market.chunks))
+    pub(super) fn of(market: Option<&'a Arc<Market>>, places: &'a Places) -> Self {
+        Self { chunks: market.map_or(&[], |market| &market.chunks), places }
     }
 
     /// One after the other.
     pub fn iter(&self) -> CandidatesIter<'a> {
-        CandidatesIter { chunks: self.0.iter(), chunk: [].iter(), left: self.len() }
+        CandidatesIter(ListedIter::of(self.chunks))
+    }
+
+    /// One after the other, with what a choice reads of each.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'a> {
+        Rows::new(ListedIter::of(self.chunks), self.places)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.iter().map(|chunk| chunk.len()).sum()
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.chunks.is_empty()
     }
 }
 
@@ -186,7 +247,7 @@ mod tests {
     use crate::offer::tests::offer;
 
     fn sessions(market: &Market) -> Vec<u64> {
-        Candidates(&market.chunks).iter().map(Candidate::session).collect()
+        ListedIter::of(&market.chunks).map(Listed::session).collect()
     }
 
     #[test]
@@ -219,7 +280,7 @@ mod tests {
         let copy = market.clone();
         (0..100).step_by(2).for_each(|session| market.remove(session));
         assert_eq!((sessions(&copy).len(), sessions(&market).len()), (100, 50));
-        let mut half = Candidates(&market.chunks).iter();
+        let mut half = CandidatesIter(ListedIter::of(&market.chunks));
         assert_eq!((half.len(), half.by_ref().take(20).count(), half.len()), (50, 20, 30));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::arena::Reused;
+
 /// Seconds after which a measure counts for nothing: who was slow then may be quick now, and must be tried to be known.
 const STALE_S: u32 = 5 * 60;
 /// One part in so many of each new sample, and the rest of what is known.
@@ -15,6 +17,13 @@ pub(super) struct Measure {
     /// How many there were: of true ones in the lower half, of those that are too low in the upper.
     samples: AtomicU32,
     last_s: AtomicU32,
+}
+
+impl Reused for Measure {
+    fn renew(&self) {
+        let Self { value, samples, last_s } = self;
+        [value, samples, last_s].into_iter().for_each(|number| number.store(0, Relaxed));
+    }
 }
 
 impl Measure {
@@ -43,13 +52,15 @@ impl Measure {
 
     /// The mean. None: not measured lately.
     pub(super) fn value(&self, now_ms: u64) -> Option<u32> {
-        (self.samples(now_ms) > 0).then(|| self.value.load(Relaxed))
+        self.reading(now_ms).map(|(value, _)| value)
     }
 
-    /// How many samples are behind it. 0: not measured lately.
-    pub(super) fn samples(&self, now_ms: u64) -> u32 {
+    /// The mean, and how many samples are behind it, at least one.
+    #[inline]
+    pub(super) fn reading(&self, now_ms: u64) -> Option<(u32, u32)> {
         let (exact, least) = self.counts(now_ms);
-        u32::from(exact) + u32::from(least)
+        let samples = u32::from(exact) + u32::from(least);
+        (samples > 0).then(|| (self.value.load(Relaxed), samples))
     }
 
     /// How many of them were true.
@@ -57,6 +68,7 @@ impl Measure {
         self.counts(now_ms).0.into()
     }
 
+    #[inline]
     fn counts(&self, now_ms: u64) -> (u16, u16) {
         let age = seconds(now_ms).saturating_sub(self.last_s.load(Relaxed));
         let samples = if age > STALE_S { 0 } else { self.samples.load(Relaxed) };
@@ -65,6 +77,7 @@ impl Measure {
     }
 }
 
+#[inline]
 fn seconds(now_ms: u64) -> u32 {
     u32::try_from(now_ms / 1000).unwrap_or(u32::MAX)
 }
@@ -79,7 +92,7 @@ mod tests {
         assert_eq!(measure.value(1), None);
         measure.record(100, 1);
         measure.record(200, 2);
-        assert_eq!((measure.value(2), measure.samples(2)), (Some(120), 2));
+        assert_eq!(measure.reading(2), Some((120, 2)));
         (0..50).for_each(|step| measure.record(0, 3 + step));
         assert!(measure.value(60).unwrap() < 5);
         let stale_ms = u64::from(STALE_S) * 1000;

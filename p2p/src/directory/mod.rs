@@ -9,11 +9,13 @@
 //! | --- | --- |
 //! | `snapshot`, `cow_map`, `market` | the view of one moment, cheap to make anew because it shares what did not change |
 //! | `node`, `listing`, `candidate`, `intern` | a node and what it sells, small enough for a hundred thousand of them |
+//! | `arena`, `row` | what a choice reads of each candidate, close at hand |
 //! | `books` | every session that stands for a node, of which one counts |
 //! | `stats` | how busy a node is, by its own word and this gateway's count |
 //! | `health`, `breaker`, `measure` | how it does with one model, as measured here |
 //! | `departed` | what is remembered of who left |
 
+mod arena;
 mod books;
 mod breaker;
 mod candidate;
@@ -26,6 +28,7 @@ mod market;
 mod measure;
 mod node;
 mod registration;
+mod row;
 mod snapshot;
 mod stats;
 
@@ -44,6 +47,7 @@ pub use listing::Listing;
 pub use market::{Candidates, CandidatesIter};
 pub use node::Node;
 pub use registration::Registration;
+pub use row::{PeerTag, Row, Rows};
 pub use snapshot::Snapshot;
 pub use stats::NodeStats;
 
@@ -129,13 +133,13 @@ impl Directory {
 
     fn enter(&self, peer: PeerId, offer: &Offer, via: Option<Arc<PeerId>>) -> Result<Registration, DirectoryFull> {
         let number = self.0.sessions.fetch_add(1, Ordering::Relaxed);
-        let stats = Arc::new(NodeStats::new());
         let mut books = self.0.books.lock();
         if books.next.node(peer).is_none() && books.next.len() >= self.0.max_nodes {
             return Err(DirectoryFull::Nodes(self.0.max_nodes));
         }
         books.check_room(peer, via.is_some())?;
-        let change = books.enter(Session { peer, number, via, stats: Arc::clone(&stats) }, offer);
+        let stats = books.next.places().stats.take("");
+        let change = books.enter(Session { peer, number, via, stats: stats.clone() }, offer);
         self.publish(&mut books, change);
         Ok(Registration::new(self.clone(), peer, number, stats))
     }

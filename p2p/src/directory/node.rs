@@ -5,6 +5,7 @@ use std::sync::Arc;
 use libp2p::PeerId;
 
 use super::NodeStats;
+use super::arena::Place;
 use super::intern::Interner;
 use crate::offer::Offer;
 
@@ -19,7 +20,7 @@ pub struct Node {
     region: Arc<str>,
     engine: Arc<str>,
     slots: u32,
-    stats: Arc<NodeStats>,
+    stats: Place<NodeStats>,
 }
 
 impl Node {
@@ -28,7 +29,7 @@ impl Node {
         session: u64,
         via: Option<Arc<PeerId>>,
         offer: &Offer,
-        stats: Arc<NodeStats>,
+        stats: Place<NodeStats>,
         interner: &mut Interner,
     ) -> Self {
         Self {
@@ -51,13 +52,13 @@ impl Node {
         &self.peer
     }
 
-    pub(super) fn shared_stats(&self) -> &Arc<NodeStats> {
+    pub(super) fn shared_stats(&self) -> &Place<NodeStats> {
         &self.stats
     }
 
     /// The same session with another offer.
     pub(super) fn offering(&self, offer: &Offer, interner: &mut Interner) -> Self {
-        Self::new(self.peer, self.session, self.via.clone(), offer, Arc::clone(&self.stats), interner)
+        Self::new(self.peer, self.session, self.via.clone(), offer, self.stats.clone(), interner)
     }
 
     /// Whether an offer says the same of it, but for the models.

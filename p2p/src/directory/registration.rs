@@ -1,9 +1,8 @@
 //! A node's place in the directory, held by the session that keeps it alive.
 
-use std::sync::Arc;
-
 use libp2p::PeerId;
 
+use super::arena::Place;
 use super::{Directory, NodeStats};
 use crate::offer::Offer;
 
@@ -14,11 +13,11 @@ pub struct Registration {
     directory: Directory,
     peer: PeerId,
     session: u64,
-    stats: Arc<NodeStats>,
+    stats: Place<NodeStats>,
 }
 
 impl Registration {
-    pub(super) fn new(directory: Directory, peer: PeerId, session: u64, stats: Arc<NodeStats>) -> Self {
+    pub(super) fn new(directory: Directory, peer: PeerId, session: u64, stats: Place<NodeStats>) -> Self {
         Self { directory, peer, session, stats }
     }
 

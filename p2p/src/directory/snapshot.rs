@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use libp2p::PeerId;
 
+use super::arena::Arena;
 use super::cow_map::{CowMap, Keyed};
 use super::market::{Candidates, Market};
-use super::{Candidate, Node};
+use super::{Candidate, Health, Node, NodeStats};
 
 /// A node with all that it sells.
 #[derive(Debug, Clone)]
@@ -40,6 +41,14 @@ pub struct Snapshot {
     version: u64,
     nodes: CowMap<Entry>,
     markets: CowMap<Arc<Market>>,
+    places: Places,
+}
+
+/// Where the numbers of nodes and of what they sell are. Shared by all snapshots.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    pub(super) stats: Arena<NodeStats>,
+    pub(super) health: Arena<Health>,
 }
 
 impl Snapshot {
@@ -64,12 +73,12 @@ impl Snapshot {
     /// The nodes that serve this model and do not drain, in no meaningful order.
     #[must_use]
     pub fn candidates(&self, model: &str) -> Candidates<'_> {
-        Candidates::of(self.markets.get(model))
+        Candidates::of(self.markets.get(model), &self.places)
     }
 
     /// Every model that is served, with those that serve it.
     pub fn models(&self) -> impl Iterator<Item = (&str, Candidates<'_>)> {
-        self.markets.iter().map(|market| (market.model(), Candidates::of(Some(market))))
+        self.markets.iter().map(|market| (market.model(), Candidates::of(Some(market), &self.places)))
     }
 
     /// Every node, those that drain included.
@@ -85,6 +94,10 @@ impl Snapshot {
 
     pub(super) fn entry(&self, peer: PeerId) -> Option<&Entry> {
         self.nodes.get(&peer)
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
     }
 
     pub(super) fn count_change(&mut self) {

@@ -5,11 +5,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use super::arena::Reused;
 use crate::clock;
 use crate::offer::Load;
 
-/// The numbers of one node, in 48 bytes: with the counters of its `Arc` they fill one line of the processor's cache, and are
-/// read of every node for every request.
+/// The numbers of one node, in 48 bytes: with the count of their holders they lie in one line of the processor's cache, and
+/// are read of every node for every request.
 #[derive(Debug, Default)]
 pub struct NodeStats {
     running: AtomicU32,
@@ -30,13 +31,23 @@ pub struct NodeStats {
 
 const _: () = assert!(size_of::<NodeStats>() == 48, "what is read together must lie together");
 
-impl NodeStats {
-    pub(crate) fn new() -> Self {
-        let stats = Self::default();
-        stats.last_seen_ms.store(clock::now_ms(), Relaxed);
-        stats
+impl Reused for NodeStats {
+    fn renew(&self) {
+        let Self { running, waiting, free_slots, ttft_ms, tokens_per_second_milli, round_trip_us, .. } = self;
+        let Self { draining, departed, last_seen_ms, in_flight, peak, foreign, .. } = self;
+        for number in [running, waiting, free_slots, ttft_ms, tokens_per_second_milli, round_trip_us] {
+            number.store(0, Relaxed);
+        }
+        for number in [in_flight, peak, foreign] {
+            number.store(0, Relaxed);
+        }
+        draining.store(false, Relaxed);
+        departed.store(false, Relaxed);
+        last_seen_ms.store(clock::now_ms(), Relaxed);
     }
+}
 
+impl NodeStats {
     /// Takes what a node says of itself.
     ///
     /// A report is of a moment that is over: a request of ours that it counts may have ended since. So all that this
@@ -55,6 +66,7 @@ impl NodeStats {
 
     /// What the node last said of itself.
     #[must_use]
+    #[inline]
     pub fn load(&self) -> Load {
         Load {
             running: self.running.load(Relaxed),
@@ -67,18 +79,21 @@ impl NodeStats {
 
     /// Milliseconds to the first token, by the node's word. 0: not known.
     #[must_use]
+    #[inline]
     pub fn ttft_ms(&self) -> u32 {
         self.ttft_ms.load(Relaxed)
     }
 
     /// Requests at the node: those of others, by its last report, and those of this gateway, by its own count.
     #[must_use]
+    #[inline]
     pub fn occupied(&self) -> u32 {
         self.foreign.load(Relaxed).saturating_add(self.in_flight())
     }
 
     /// Requests of this gateway at the node.
     #[must_use]
+    #[inline]
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
     }
@@ -109,6 +124,7 @@ impl NodeStats {
 
     /// Whether the node wants no further requests.
     #[must_use]
+    #[inline]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }
@@ -116,6 +132,7 @@ impl NodeStats {
     /// Whether it is there and takes requests. Whether it does well is another matter:
     /// [`Candidate::is_healthy`](super::Candidate::is_healthy).
     #[must_use]
+    #[inline]
     pub fn is_open(&self) -> bool {
         !self.departed.load(Relaxed) && !self.is_draining()
     }
@@ -143,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_request_that_a_report_counts_is_not_counted_twice_nor_after_its_end() {
-        let stats = NodeStats::new();
+        let stats = NodeStats::default();
         let running = |running| Load { running, ..Load::default() };
         stats.begin();
         stats.report(&running(3));
@@ -161,7 +178,7 @@ mod tests {
 
     #[test]
     fn more_ends_than_beginnings_do_no_harm() {
-        let stats = NodeStats::new();
+        let stats = NodeStats::default();
         (0..5).for_each(|_| stats.begin());
         assert_eq!(stats.occupied(), 5);
         (0..9).for_each(|_| stats.end());
