@@ -7,6 +7,7 @@
 mod entry;
 mod gguf;
 mod gguf_tokenizer;
+mod shared_tokenizers;
 mod store;
 mod template;
 mod tokens;

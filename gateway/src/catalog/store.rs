@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use peerway_billing::{PerMillion, Price};
-use tokenizers::Tokenizer;
 use tracing::{info, warn};
 
+use super::shared_tokenizers::SharedTokenizers;
 use super::{CatalogModel, ChatTemplate, GgufError, ModelCard, TemplateError};
 
 const CARD: &str = "model.toml";
@@ -89,6 +89,7 @@ pub struct Catalog {
     folder: PathBuf,
     /// As the folder was just before it was loaded: what changes while a gateway starts is a change too.
     loaded: Fingerprint,
+    tokenizers: SharedTokenizers,
     models: ArcSwap<HashMap<String, Arc<CatalogModel>>>,
 }
 
@@ -103,8 +104,9 @@ impl Catalog {
     pub fn open(folder: PathBuf) -> Result<Self, CatalogError> {
         fs::create_dir_all(&folder).map_err(|source| CatalogError::Io { path: folder.clone(), source })?;
         let loaded = fingerprint(&folder);
-        let models = by_id(load_models(&folder)?);
-        Ok(Self { folder, loaded, models: ArcSwap::from_pointee(models) })
+        let tokenizers = SharedTokenizers::default();
+        let models = by_id(load_with(&folder, &tokenizers)?);
+        Ok(Self { folder, loaded, tokenizers, models: ArcSwap::from_pointee(models) })
     }
 
     /// The model that callers name so. None: it is not sold here.
@@ -132,7 +134,7 @@ impl Catalog {
                 continue;
             }
             seen = now;
-            match load_models(&self.folder) {
+            match load_with(&self.folder, &self.tokenizers) {
                 Ok(models) => {
                     info!(models = models.len(), "catalog reloaded");
                     self.models.store(Arc::new(by_id(models)));
@@ -152,9 +154,13 @@ fn by_id(models: Vec<CatalogModel>) -> HashMap<String, Arc<CatalogModel>> {
 /// # Errors
 /// `CatalogError` naming the file that is wrong.
 pub fn load_models(folder: &Path) -> Result<Vec<CatalogModel>, CatalogError> {
+    load_with(folder, &SharedTokenizers::default())
+}
+
+fn load_with(folder: &Path, tokenizers: &SharedTokenizers) -> Result<Vec<CatalogModel>, CatalogError> {
     let mut models = Vec::new();
     for path in model_folders(folder)? {
-        models.push(load_model(&path)?);
+        models.push(load_model(&path, tokenizers)?);
     }
     models.sort_by(|a, b| a.card.id.cmp(&b.card.id));
     Ok(models)
@@ -172,7 +178,8 @@ pub fn add_model(folder: &Path, files: &ModelFiles) -> Result<CatalogModel, Cata
         return Err(CatalogError::Id(id.clone()));
     }
     let path = folder.join(id.replace('/', "--").replace(':', "-").replace("..", "-"));
-    let model = assemble(&path, files.card.clone(), files.tokenizer.as_deref(), files.template.clone())?;
+    let tokenizer = files.tokenizer.as_deref();
+    let model = assemble(&path, files.card.clone(), tokenizer, files.template.clone(), &SharedTokenizers::default())?;
     fs::create_dir_all(&path).map_err(|source| CatalogError::Io { path: path.clone(), source })?;
     write_or_remove(&path.join(TOKENIZER), files.tokenizer.as_deref())?;
     write_or_remove(&path.join(TEMPLATE), files.template.as_deref())?;
@@ -185,12 +192,12 @@ fn toml_of(card: &ModelCard, path: &Path) -> Result<String, CatalogError> {
     toml::to_string(card).map_err(|error| CatalogError::Card { path: path.join(CARD), reason: error.to_string() })
 }
 
-fn load_model(path: &Path) -> Result<CatalogModel, CatalogError> {
+fn load_model(path: &Path, tokenizers: &SharedTokenizers) -> Result<CatalogModel, CatalogError> {
     let card_path = path.join(CARD);
     let card_text = read(&card_path)?.unwrap_or_default();
     let wrong = |error: toml::de::Error| CatalogError::Card { path: card_path, reason: error.message().to_owned() };
     let card: ModelCard = toml::from_str(&card_text).map_err(wrong)?;
-    assemble(path, card, read(&path.join(TOKENIZER))?.as_deref(), read(&path.join(TEMPLATE))?)
+    assemble(path, card, read(&path.join(TOKENIZER))?.as_deref(), read(&path.join(TEMPLATE))?, tokenizers)
 }
 
 fn assemble(
@@ -198,15 +205,16 @@ fn assemble(
     card: ModelCard,
     tokenizer: Option<&str>,
     template: Option<String>,
+    tokenizers: &SharedTokenizers,
 ) -> Result<CatalogModel, CatalogError> {
     let unusable =
         |error: tokenizers::Error| CatalogError::Tokenizer { path: path.join(TOKENIZER), reason: error.to_string() };
-    let tokenizer = tokenizer.map(|json| Tokenizer::from_bytes(json).map_err(unusable)).transpose()?;
+    let tokenizer = tokenizer.map(|json| tokenizers.read(json).map_err(unusable)).transpose()?;
     let compile = |source| ChatTemplate::compile(source, card.bos_token.clone(), card.eos_token.clone());
     let wrong = |source| CatalogError::Template { path: path.join(TEMPLATE), source };
     let template = template.map(compile).transpose().map_err(wrong)?;
     let price_cap = price_cap(&card).map_err(|reason| CatalogError::Card { path: path.join(CARD), reason })?;
-    Ok(CatalogModel { card, price_cap, tokenizer: tokenizer.map(Arc::new), template })
+    Ok(CatalogModel { card, price_cap, tokenizer, template })
 }
 
 fn price_cap(card: &ModelCard) -> Result<Option<Price>, String> {
