@@ -23,7 +23,7 @@ mod words;
 
 /// The databases of the tests outside, for those inside.
 #[cfg(test)]
-#[allow(dead_code, clippy::unwrap_used)]
+#[allow(dead_code, unused_imports, clippy::unwrap_used)] // they need but one of them
 #[path = "../tests/it/databases/mod.rs"]
 mod databases;
 #[cfg(test)]

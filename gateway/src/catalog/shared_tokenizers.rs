@@ -1,4 +1,4 @@
-//! SharedTokenizers, each held once.
+//! Tokenizers, each held once.
 //!
 //! One takes megabytes, and models of a family come with the same. So models whose `tokenizer.json` is the same to the
 //! byte share one, and a catalog that is loaded again keeps those that it has.
