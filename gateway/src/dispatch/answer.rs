@@ -19,8 +19,8 @@ pub struct NodeAnswer {
     candidate: Candidate,
     /// None once it is over.
     events: Option<Events<ResponseBody>>,
-    /// The first piece, awaited before the caller was answered. In a box, because its place is empty ever after.
-    first: Option<Box<ChatChunk>>,
+    /// The first piece, awaited before the caller was answered.
+    first: Option<ChatChunk>,
     /// Since when the next piece is awaited. None: it is not.
     awaited: Option<Instant>,
     pauses: Pauses,
@@ -62,7 +62,7 @@ impl NodeAnswer {
     pub(super) async fn await_first(&mut self, deadline: Instant) -> Result<(), NodeFault> {
         match self.read_chunk(deadline).await {
             Some(Ok(chunk)) => {
-                self.first = Some(Box::new(chunk));
+                self.first = Some(chunk);
                 Ok(())
             }
             Some(Err(fault)) => Err(fault),
@@ -74,7 +74,7 @@ impl NodeAnswer {
     /// far allows, and never longer than `most`; who stops waiting in between does not give it more time.
     pub async fn next_chunk(&mut self, most: Duration) -> Option<Result<ChatChunk, NodeFault>> {
         if let Some(first) = self.first.take() {
-            return Some(Ok(*first));
+            return Some(Ok(first));
         }
         let since = *self.awaited.get_or_insert_with(Instant::now);
         let chunk = self.read_chunk(since + self.pauses.patience(most)).await;
