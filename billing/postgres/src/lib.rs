@@ -49,6 +49,9 @@ const RECORDERS: u32 = 2;
 /// How long one of them is waited for, and closing waits for the last question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Begins a transaction that sees one moment.
+const MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// A ledger's database, open.
 pub struct PostgresStore {
     place: String,
@@ -92,7 +95,7 @@ impl Store for PostgresStore {
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        let at = answer(self.readers.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
+        let at = answer(Box::pin(self.readers.begin_with(MOMENT))).await?;
         Ok(Box::new(snapshot::Moment::of(at)))
     }
 

@@ -47,7 +47,7 @@ macro_rules! accounts_now {
 #[async_trait]
 impl Questions for PostgresStore {
     async fn head(&self) -> Result<Option<Link>, StoreError> {
-        answer(async { head(&mut *self.readers.acquire().await?).await }).await
+        answer(Box::pin(async { head(&mut *self.readers.acquire().await?).await })).await
     }
 
     async fn account(&self, id: &str, now: i64) -> Result<Option<AccountNow>, StoreError> {
@@ -82,7 +82,7 @@ impl Questions for PostgresStore {
             let parts = parts_of(&mut connection, &charges).await?;
             Ok(Charges { charges, parts })
         };
-        answer(charge).await
+        answer(Box::pin(charge)).await
     }
 
     async fn charges(&self, account: &str, limit: i64) -> Result<Charges, StoreError> {
@@ -93,7 +93,7 @@ impl Questions for PostgresStore {
             let parts = parts_of(&mut connection, &charges).await?;
             Ok(Charges { charges, parts })
         };
-        answer(charges).await
+        answer(Box::pin(charges)).await
     }
 
     async fn spent(&self, key: &str, windows: Windows) -> Result<Sums, StoreError> {
