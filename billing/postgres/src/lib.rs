@@ -64,14 +64,14 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database at `address`, making the ledger's tables in an empty one. A batch waits for `busy` at most while
+    /// Opens the database at `address`; where it is empty, the ledger's tables are made if `make` says so. A batch waits for `busy` at most while
     /// another gateway is writing.
     ///
     /// # Errors
-    /// No such server or database, something else in it, or a ledger newer than this program.
-    pub async fn open(address: &Address, busy: Duration) -> Result<Self, OpenError> {
+    /// No such server or database, nothing or something else in it, or a ledger newer than this program.
+    pub async fn open(address: &Address, busy: Duration, make: bool) -> Result<Self, OpenError> {
         let (place, connect) = (address.place().to_owned(), address.writes(busy));
-        let connection = open::open(&place, &connect).await?;
+        let connection = open::open(&place, &connect, make).await?;
         let pool = |connections| PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
         let readers = pool(READERS).connect_lazy_with(address.reads());
         let records = pool(RECORDERS).connect_lazy_with(connect.clone());

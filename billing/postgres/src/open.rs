@@ -92,15 +92,16 @@ fn millis(time: Duration) -> String {
     time.as_millis().max(1).to_string()
 }
 
-/// A connection to a ledger whose schema is the newest known.
-pub(crate) async fn open(place: &str, connect: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+/// A connection to a ledger whose schema is the newest known; `make`: one that is made where there is nothing.
+pub(crate) async fn open(place: &str, connect: &PgConnectOptions, make: bool) -> Result<PgConnection, OpenError> {
     let unusable = |error: peerway_billing_store::StoreError| OpenError::Unusable {
         place: place.to_owned(),
         reason: error.to_string().replace('\n', " "),
     };
     let mut connection = answer(connect.connect()).await.map_err(unusable)?;
-    match answer(migrate(&mut connection)).await.map_err(unusable)? {
+    match answer(migrate(&mut connection, make)).await.map_err(unusable)? {
         Found::Ledger => Ok(connection),
+        Found::Nothing => Err(OpenError::Missing { place: place.to_owned() }),
         Found::Newer(found) => Err(OpenError::Newer { place: place.to_owned(), found, known: known() }),
         Found::Other(tables) => {
             let found = format!("a PostgreSQL database of another program, with {tables} tables and views");
@@ -113,6 +114,8 @@ pub(crate) async fn open(place: &str, connect: &PgConnectOptions) -> Result<PgCo
 enum Found {
     /// A ledger, now of the newest schema.
     Ledger,
+    /// Nothing, and nothing was to be made.
+    Nothing,
     /// A ledger of this schema, which is not known here.
     Newer(i64),
     /// Something else, with so many tables and views.
@@ -123,7 +126,7 @@ fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-async fn migrate(connection: &mut PgConnection) -> Result<Found, sqlx::Error> {
+async fn migrate(connection: &mut PgConnection, make: bool) -> Result<Found, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     // Two gateways may meet an empty database at once.
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
@@ -133,6 +136,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<Found, sqlx::Error> {
     );
     let there = there.fetch_one(&mut *transaction).await?;
     let version = match (there.marks, there.tables) {
+        (0, 0) if !make => return Ok(Found::Nothing),
         (0, 0) => 0,
         (0, tables) => return Ok(Found::Other(tables)),
         _ => sqlx::query_scalar!("SELECT version FROM peerway_ledger").fetch_one(&mut *transaction).await?,

@@ -24,11 +24,13 @@ pub struct LedgerOptions {
     pub queue: usize,
     /// How long to wait for another process that is writing, before the database counts as away. Default 5 s.
     pub busy: Duration,
+    /// Whether a ledger is made where there is none. Default: yes.
+    pub make: bool,
 }
 
 impl Default for LedgerOptions {
     fn default() -> Self {
-        Self { clock: Clock::system(), queue: 4096, busy: Duration::from_secs(5) }
+        Self { clock: Clock::system(), queue: 4096, busy: Duration::from_secs(5), make: true }
     }
 }
 
@@ -49,14 +51,17 @@ impl Ledger {
         Self::open_in(&Database::Sqlite(path.as_ref().to_owned()), options).await
     }
 
-    /// Opens the ledger that `database` keeps. An empty database becomes a ledger.
+    /// Opens the ledger that `database` keeps. An empty database becomes a ledger, unless that is not wanted.
     ///
     /// # Errors
-    /// One line that names the database: unusable, something else, or newer than this program.
+    /// One line that names the database: no ledger there, unusable, something else, or newer than this program.
     pub async fn open_in(database: &Database, options: LedgerOptions) -> Result<Self, OpenError> {
         let store: Arc<dyn Store> = match database {
+            Database::Sqlite(path) if !options.make && !path.is_file() => {
+                return Err(OpenError::Missing { place: path.display().to_string() });
+            }
             Database::Sqlite(path) => Arc::new(SqliteStore::open(path, options.busy).await?),
-            Database::Postgres(address) => Arc::new(PostgresStore::open(address, options.busy).await?),
+            Database::Postgres(address) => Arc::new(PostgresStore::open(address, options.busy, options.make).await?),
         };
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let writer = Writer::new(Arc::clone(&store), options.clock.clone());

@@ -11,6 +11,12 @@ pub enum OpenError {
         /// What the system said.
         reason: String,
     },
+    /// There is none, and none was to be made.
+    #[error("there is no ledger in {place}")]
+    Missing {
+        /// Where it is not, without a password.
+        place: String,
+    },
     /// It is something else.
     #[error("{place} is not a Peerway ledger: {found}")]
     NotALedger {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peerway_billing::{Actor, KeyPolicy, Ledger, OpenError};
+use peerway_billing::{Actor, KeyPolicy, Ledger, LedgerOptions, OpenError};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::support::{assert_clean, grant};
@@ -42,6 +42,16 @@ async fn another_programs_database_is_left_alone() {
     sqlite(&path, "CREATE TABLE photos (id INTEGER PRIMARY KEY); INSERT INTO photos VALUES (7);").await;
     assert!(matches!(refused(&path).await, OpenError::NotALedger { .. }));
     sqlite(&path, "INSERT INTO photos VALUES (8)").await;
+}
+
+#[tokio::test]
+async fn no_ledger_is_made_for_who_wants_one_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let options = LedgerOptions { make: false, ..LedgerOptions::default() };
+    let error = Ledger::open_with(&path, options).await.unwrap_err();
+    assert_eq!(error, OpenError::Missing { place: path.display().to_string() });
+    assert!(!path.exists());
 }
 
 #[tokio::test]

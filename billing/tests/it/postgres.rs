@@ -28,6 +28,20 @@ async fn another_programs_database_is_left_alone() {
     visitor.run("CREATE TABLE accounts (id BIGINT)").await.unwrap();
 }
 
+/// Who only looks leaves an empty database empty.
+#[tokio::test]
+async fn no_ledger_is_made_for_who_wants_one_that_is_there() {
+    let database = PostgresDatabase::fresh().await;
+    let address: Database = database.url().parse().unwrap();
+    let options = || LedgerOptions { make: false, ..LedgerOptions::default() };
+    for _ in 0..2 {
+        let error = Ledger::open_in(&address, options()).await.unwrap_err();
+        assert_eq!(error, OpenError::Missing { place: address.to_string() });
+    }
+    database.open(LedgerOptions::default()).await.close().await;
+    Ledger::open_in(&address, options()).await.unwrap().close().await;
+}
+
 #[tokio::test]
 async fn a_newer_ledger_is_not_touched() {
     let bench = Bench::new().await;

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use peerway_billing::{Database, Ledger, LedgerOptions};
+use peerway_billing::{Database, Ledger, LedgerOptions, OpenError};
 
 pub use output::Output;
 
@@ -153,12 +153,13 @@ impl Workspace {
         Ok(Ledger::open_in(&self.database, LedgerOptions::default()).await?)
     }
 
-    /// The ledger. Where it is a file, that must be there.
+    /// The ledger, which must be there.
     async fn existing_ledger(&self) -> anyhow::Result<Ledger> {
-        if let Database::Sqlite(path) = &self.database {
-            anyhow::ensure!(path.is_file(), "there is no ledger at {}; give --data-dir or --database", path.display());
+        let options = LedgerOptions { make: false, ..LedgerOptions::default() };
+        match Ledger::open_in(&self.database, options).await {
+            Err(error @ OpenError::Missing { .. }) => anyhow::bail!("{error}; give --data-dir or --database"),
+            opened => Ok(opened?),
         }
-        Ok(Ledger::open_in(&self.database, LedgerOptions::default()).await?)
     }
 }
 
