@@ -23,6 +23,8 @@ mod back;
 mod checkout;
 mod error;
 mod events;
+#[cfg(test)]
+mod kill_points;
 mod look;
 mod moves;
 mod provider;

@@ -1,13 +1,13 @@
 //! Payments that wait for a person, and warnings that one is fraud.
 
 use peerway_billing_store::PaymentRow;
-use peerway_billing_stripe::{CallError, Cents, PaymentId};
+use peerway_billing_stripe::{CallError, Cents, PaymentId, Refund, RefundStatus};
 use tracing::{info, warn};
 
 use super::error::PaymentError;
 use super::look::{account_of, credit_in};
 use super::rules::WarningRule;
-use super::truth::Verdict;
+use super::truth::{Truth, Verdict};
 use super::view::{self, Payment, PaymentState};
 use super::{AskedBack, Payments, named};
 use crate::access::Actor;
@@ -46,7 +46,7 @@ impl Payments {
         self.credit(&truth, &row, credit).await
     }
 
-    async fn payer(&self, truth: &super::truth::Truth) -> Result<Option<String>, PaymentError> {
+    async fn payer(&self, truth: &Truth) -> Result<Option<String>, PaymentError> {
         match &truth.payment.customer {
             Some(customer) => Ok(self.records().customers_account(customer.as_str()).await?),
             None => Ok(None),
@@ -84,15 +84,23 @@ impl Payments {
         Ok(next)
     }
 
-    /// The money of a payment that was never credited.
-    async fn return_whole(&self, row: &PaymentRow) -> Result<(), PaymentError> {
+    /// The money of a payment that was never credited. Where a bank has taken it, it is gone already.
+    pub(super) async fn return_whole(&self, row: &PaymentRow) -> Result<(), PaymentError> {
         let truth = self.truth_of(row).await?;
         let refunded = truth.payment.charge.as_ref().map_or(0, |charge| charge.refunded.get());
         let left = Cents::new(truth.payment.received.get() - refunded).unwrap_or(Cents::ZERO);
-        if left > Cents::ZERO {
-            self.stripe().refund(&truth.payment.id, left, &format!("{}:refused", row.id)).await?;
-            info!(payment = %row.id, amount = %left, "a payment was refused and goes back");
+        if left == Cents::ZERO || truth.is_disputed() {
+            let next = PaymentRow { mark: Some(Truth::mark(&truth.payment)), ..row.clone() };
+            self.records().change_payment(&next, &row.state).await?;
+            return Ok(());
         }
+        // One that a bank could not send is sent anew: under its own name Stripe would only say again that it failed.
+        let name = format!("{}:refused", row.id);
+        let is_failed = |refund: &&Refund| refund.status == RefundStatus::Failed && is_named(refund, &name);
+        let failed = truth.refunds.iter().filter(is_failed).count();
+        let name = if failed == 0 { name } else { format!("{name}:{failed}") };
+        self.stripe().refund(&truth.payment.id, left, &name).await?;
+        info!(payment = %row.id, amount = %left, "a payment was refused and goes back");
         Ok(())
     }
 
@@ -102,7 +110,7 @@ impl Payments {
         for warning in self.stripe().fraud_warnings_of(id).await? {
             warn!(payment = %row.id, account = %row.account, kind = warning.kind, "a card network warns of fraud");
             match view::state(&row) {
-                PaymentState::Review => self.refuse(&row.id).await?,
+                PaymentState::Review | PaymentState::Refused => self.refuse(&row.id).await?,
                 PaymentState::Paid => self.freeze(&row, &warning.id.to_string(), warning.actionable).await?,
                 _ => {}
             }
@@ -144,4 +152,8 @@ impl Payments {
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_named(refund: &Refund, name: &str) -> bool {
+    refund.order.as_deref().is_some_and(|order| order.starts_with(name))
 }

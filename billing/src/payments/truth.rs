@@ -108,9 +108,9 @@ impl Truth {
         moves
     }
 
-    /// Whether the payer's bank has the money now.
+    /// Whether the payer's bank has the money, for now or for good.
     pub(super) fn is_disputed(&self) -> bool {
-        self.disputes.iter().any(|dispute| dispute.status == DisputeStatus::Open)
+        self.disputes.iter().any(|dispute| matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost))
     }
 
     /// Whether all of the money has left again.
@@ -224,7 +224,7 @@ mod tests {
         ] {
             truth.disputes = vec![dispute(status)];
             assert_eq!(truth.moves(c(1000)), moves, "{status:?}");
-            assert_eq!(truth.is_disputed(), status == DisputeStatus::Open);
+            assert_eq!(truth.is_disputed(), matches!(status, DisputeStatus::Open | DisputeStatus::Lost));
         }
     }
 }
