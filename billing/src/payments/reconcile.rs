@@ -13,6 +13,7 @@ use super::truth::Truth;
 use super::view::{self, PaymentState};
 use super::{kept, look};
 use peerway_billing_store::PaymentRow;
+use peerway_billing_stripe::{Cents, Payment};
 
 /// How far back it looks each time, and once an hour. Stripe itself tries to tell for three days.
 const LATELY: Duration = Duration::from_secs(2 * 3600);
@@ -46,7 +47,8 @@ impl Payments {
         }
     }
 
-    /// Compares what Stripe has begun within `back` with what we keep, and settles what has waited.
+    /// Compares what Stripe has begun within `back` with what we keep, and settles what has waited. With more than two hours it
+    /// also looks at what has moved before.
     ///
     /// # Errors
     /// Stripe or the ledger's database did not answer.
@@ -69,13 +71,15 @@ impl Payments {
 
     async fn compare(&self, back: Duration) -> Result<(), PaymentError> {
         let since = self.before(back).div_euclid(1000);
+        let thorough = back > LATELY;
         let listed = self.stripe().payments_since(since, None).await?;
         if !listed.complete {
             warn!(payments = listed.found.len(), "Stripe has more payments than are compared at a time");
         }
         for payment in listed.found.iter().filter(|payment| payment.order.is_some()) {
             let row = self.records().payment_by_intent(payment.id.as_str()).await?;
-            if row.as_ref().is_some_and(|row| waits(row) || row.mark == Some(Truth::mark(payment))) {
+            let seen = |row: &PaymentRow| row.mark == Some(Truth::mark(payment)) && !(thorough && has_moved(payment));
+            if row.as_ref().is_some_and(|row| waits(row) || seen(row)) {
                 continue;
             }
             info!(intent = %payment.id, "a payment has changed at Stripe");
@@ -146,6 +150,11 @@ impl Payments {
         self.records().change_payment(&PaymentRow { changed_at, ..row }, &was).await?;
         Ok(())
     }
+}
+
+/// A second dispute, or a refund in the place of one that failed, does not show in a list: where one was, another may be.
+fn has_moved(payment: &Payment) -> bool {
+    payment.charge.as_ref().is_some_and(|charge| charge.disputed || charge.refunded > Cents::ZERO)
 }
 
 /// A person has to decide.

@@ -84,21 +84,24 @@ impl Payments {
         Ok(next)
     }
 
-    /// The money of a payment that was never credited. Where a bank has taken it, it is gone already.
+    /// The money of a payment that was never credited. What a bank has taken is gone already.
     pub(super) async fn return_whole(&self, row: &PaymentRow) -> Result<(), PaymentError> {
         let truth = self.truth_of(row).await?;
-        let refunded = truth.payment.charge.as_ref().map_or(0, |charge| charge.refunded.get());
-        let left = Cents::new(truth.payment.received.get() - refunded).unwrap_or(Cents::ZERO);
-        if left == Cents::ZERO || truth.is_disputed() {
+        if truth.waits_for_a_bank() {
+            return Ok(());
+        }
+        let left = truth.left();
+        if left == Cents::ZERO {
             let next = PaymentRow { mark: Some(Truth::mark(&truth.payment)), ..row.clone() };
             self.records().change_payment(&next, &row.state).await?;
             return Ok(());
         }
-        // One that a bank could not send is sent anew: under its own name Stripe would only say again that it failed.
+        // One that a bank could not send is sent anew, and so is one of which a part has left meanwhile: under its own name
+        // Stripe would only say again what it said.
         let name = format!("{}:refused", row.id);
         let is_failed = |refund: &&Refund| refund.status == RefundStatus::Failed && is_named(refund, &name);
         let failed = truth.refunds.iter().filter(is_failed).count();
-        let name = if failed == 0 { name } else { format!("{name}:{failed}") };
+        let name = format!("{name}:{}:{failed}", left.get());
         self.stripe().refund(&truth.payment.id, left, &name).await?;
         info!(payment = %row.id, amount = %left, "a payment was refused and goes back");
         Ok(())

@@ -113,6 +113,21 @@ impl Truth {
         self.disputes.iter().any(|dispute| matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost))
     }
 
+    /// Whether a bank has yet to decide. Meanwhile nothing can be sent back.
+    pub(super) fn waits_for_a_bank(&self) -> bool {
+        self.disputes.iter().any(|dispute| dispute.status == DisputeStatus::Open)
+    }
+
+    /// What of the money is with Stripe yet.
+    pub(super) fn left(&self) -> Cents {
+        let refunded = self.payment.charge.as_ref().map_or(0, |charge| charge.refunded.get());
+        let taken = self.disputes.iter().filter(|dispute| {
+            dispute.dollars && matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost)
+        });
+        let taken = taken.fold(0_i64, |sum, dispute| sum.saturating_add(dispute.amount.get()));
+        Cents::new(self.payment.received.get().saturating_sub(refunded).saturating_sub(taken)).unwrap_or(Cents::ZERO)
+    }
+
     /// Whether all of the money has left again.
     pub(super) fn is_gone(&self) -> bool {
         let refunded = self.payment.charge.as_ref().map_or(Cents::ZERO, |charge| charge.refunded);

@@ -175,8 +175,10 @@ impl Books {
         order: Option<&str>,
         status: RefundStatus,
     ) -> Result<String, CallError> {
-        if amount.get() > self.left_of(payment) || amount == Cents::ZERO {
-            let message = "more than is left of the charge".to_owned();
+        let is_its = |one: &&Dispute| one.payment.as_ref().is_some_and(|of| of.as_str() == payment);
+        let disputed = self.disputes.values().filter(is_its).any(|one| one.status == DisputeStatus::Open);
+        if amount.get() > self.left_of(payment) || amount == Cents::ZERO || disputed {
+            let message = "disputed, or more than is left of the charge".to_owned();
             return Err(CallError::Refused(Box::new(Refusal { status: 400, message, ..Refusal::default() })));
         }
         let name = self.name("re");
