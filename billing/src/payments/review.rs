@@ -1,7 +1,7 @@
 //! Payments that wait for a person, and warnings that one is fraud.
 
 use peerway_billing_store::PaymentRow;
-use peerway_billing_stripe::{CallError, Cents, PaymentId, Refund, RefundStatus};
+use peerway_billing_stripe::{CallError, Cents, FraudWarning, PaymentId, Refund, RefundStatus, WarningId};
 use tracing::{info, warn};
 
 use super::error::PaymentError;
@@ -9,7 +9,7 @@ use super::look::{account_of, credit_in};
 use super::rules::WarningRule;
 use super::truth::{Truth, Verdict};
 use super::view::{self, Payment, PaymentState};
-use super::{AskedBack, Payments, named};
+use super::{AskedBack, Payments};
 use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::AccountId;
@@ -107,33 +107,35 @@ impl Payments {
         Ok(())
     }
 
-    /// A card network thinks that a payment is fraud.
+    /// A card network thinks that a payment is fraud. Each of its warnings is acted on once, however often it is told: it becomes an
+    /// event of our own under its name. So an operator who has looked may let the account go on.
     pub(super) async fn warned(&self, id: &PaymentId) -> Result<(), PaymentError> {
-        let Some(row) = self.records().payment_by_intent(id.as_str()).await? else { return Ok(()) };
         for warning in self.stripe().fraud_warnings_of(id).await? {
-            warn!(payment = %row.id, account = %row.account, kind = warning.kind, "a card network warns of fraud");
-            match view::state(&row) {
-                PaymentState::Review | PaymentState::Refused => self.refuse(&row.id).await?,
-                PaymentState::Paid => self.freeze(&row, &warning.id.to_string(), warning.actionable).await?,
-                _ => {}
-            }
+            self.keep_warning(&warning.id).await?;
         }
         Ok(())
     }
 
-    async fn freeze(&self, row: &PaymentRow, warning: &str, actionable: bool) -> Result<(), PaymentError> {
-        let account = account_of(row)?;
-        let frozen = self.ledger().account(&account).await?;
-        // Once for each warning: an operator who has looked may let the account go on.
-        let name = format!("warning:{warning}");
-        if self.records().refund(&named("back", &account, Some(&name))).await?.is_some() {
-            return Ok(());
+    /// Does what follows from a warning.
+    pub(super) async fn act_on(&self, id: &WarningId) -> Result<(), PaymentError> {
+        let warning = self.stripe().fraud_warning(id).await?;
+        let Some(payment) = &warning.payment else { return Ok(()) };
+        let Some(row) = self.records().payment_by_intent(payment.as_str()).await? else { return Ok(()) };
+        warn!(payment = %row.id, account = %row.account, kind = warning.kind, "a card network warns of fraud");
+        match view::state(&row) {
+            PaymentState::Review | PaymentState::Refused => self.refuse(&row.id).await,
+            PaymentState::Paid => self.freeze(&row, &warning).await,
+            PaymentState::Open | PaymentState::Disputed | PaymentState::Canceled => Ok(()),
         }
-        if !frozen.frozen {
+    }
+
+    async fn freeze(&self, row: &PaymentRow, warning: &FraudWarning) -> Result<(), PaymentError> {
+        let account = account_of(row)?;
+        if !self.ledger().account(&account).await?.frozen {
             self.ledger().set_frozen(&account, true, &Actor::Payments(Source::Stripe)).await?;
         }
-        if actionable && self.inner.rules.warning == WarningRule::Refund {
-            self.unused_back(&account, row, name).await?;
+        if warning.actionable && self.inner.rules.warning == WarningRule::Refund {
+            self.unused_back(&account, row, format!("warning:{}", warning.id)).await?;
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ pub(super) struct Books {
     pub(super) payments: BTreeMap<String, Payment>,
     pub(super) refunds: BTreeMap<String, Refund>,
     pub(super) disputes: BTreeMap<String, Dispute>,
+    pub(super) warnings: BTreeMap<String, FraudWarning>,
     /// What was done under a key, and when.
     done: BTreeMap<String, (i64, Result<String, CallError>)>,
     /// Events that nobody was told of yet.
@@ -139,6 +140,14 @@ impl Books {
         open.page.open = !pays;
         self.pages.insert(page.to_owned(), open);
         self.try_card(&payment, pays);
+    }
+
+    /// A card network warns.
+    pub(super) fn warn(&mut self, payment: &str, actionable: bool) -> String {
+        let name = self.name("issfr");
+        let (id, kind) = (name.parse().unwrap(), "made_with_stolen_card".to_owned());
+        self.warnings.insert(name.clone(), FraudWarning { id, payment: payment.parse().ok(), actionable, kind });
+        name
     }
 
     /// Time passes: pages close.
@@ -253,6 +262,7 @@ impl Bank {
             payments: BTreeMap::new(),
             refunds: BTreeMap::new(),
             disputes: BTreeMap::new(),
+            warnings: BTreeMap::new(),
             done: BTreeMap::new(),
             untold: Vec::new(),
             lost_answers: 0,
@@ -397,11 +407,12 @@ impl Provider for Bank {
         self.call(|books| Ok(books.disputes.values().filter(is_its).cloned().collect())).await
     }
 
-    async fn fraud_warning(&self, _: &WarningId) -> Result<FraudWarning, CallError> {
-        Err(missing())
+    async fn fraud_warning(&self, id: &WarningId) -> Result<FraudWarning, CallError> {
+        self.call(|books| books.warnings.get(id.as_str()).cloned().ok_or_else(missing)).await
     }
 
-    async fn fraud_warnings_of(&self, _: &PaymentId) -> Result<Vec<FraudWarning>, CallError> {
-        Ok(Vec::new())
+    async fn fraud_warnings_of(&self, payment: &PaymentId) -> Result<Vec<FraudWarning>, CallError> {
+        let is_its = |warning: &&FraudWarning| warning.payment.as_ref() == Some(payment);
+        self.call(|books| Ok(books.warnings.values().filter(is_its).cloned().collect())).await
     }
 }

@@ -14,6 +14,7 @@
 mod bank;
 mod fate;
 mod judge;
+mod warnings;
 mod world;
 
 use std::path::Path;
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 use world::World;
 
-const POINTS: u64 = 160;
+const POINTS: u64 = 120;
 /// Deaths in one world, whose ledger they share.
 const DEATHS: u64 = 10;
 const AT_ONCE: usize = 4;

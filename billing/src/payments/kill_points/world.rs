@@ -148,7 +148,7 @@ impl World {
         drop(fate.live(payments.look_into_events()).await);
     }
 
-    fn signed(&self, body: &[u8]) -> String {
+    pub(super) fn signed(&self, body: &[u8]) -> String {
         let at = self.ledger.clock().now().as_secs();
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
         let mac = ring::hmac::sign(&key, &[format!("{at}.").as_bytes(), body].concat());
