@@ -7,8 +7,8 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use peerway_billing_stripe::{
-    CallError, CallKey, CardId, Cents, Checkout, CustomerId, Dispute, FraudWarning, NewCheckout, NewPayment, Paged, Payment,
-    PaymentId, Refund, SessionId, StripeClient, WarningId,
+    CallError, CallKey, CardId, Cents, Checkout, CustomerId, Dispute, FraudWarning, NewCheckout, NewPayment, Paged,
+    Payment, PaymentId, Refund, SessionId, StripeClient, WarningId,
 };
 
 /// See the methods of [`StripeClient`], which these are.

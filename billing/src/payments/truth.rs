@@ -121,9 +121,10 @@ impl Truth {
     /// What of the money is with Stripe yet.
     pub(super) fn left(&self) -> Cents {
         let refunded = self.payment.charge.as_ref().map_or(0, |charge| charge.refunded.get());
-        let taken = self.disputes.iter().filter(|dispute| {
-            dispute.dollars && matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost)
-        });
+        let taken = self
+            .disputes
+            .iter()
+            .filter(|dispute| dispute.dollars && matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost));
         let taken = taken.fold(0_i64, |sum, dispute| sum.saturating_add(dispute.amount.get()));
         Cents::new(self.payment.received.get().saturating_sub(refunded).saturating_sub(taken)).unwrap_or(Cents::ZERO)
     }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use peerway_billing_stripe::{
     CallError, CallKey, Card, CardId, Cents, Checkout, CustomerId, Dispute, DisputeStatus, FraudWarning, LastCharge,
-    NewCheckout, NewPayment, Paged, Payment, PaymentId, PaymentStatus, Refund, RefundStatus, Refusal, SessionId, WarningId,
+    NewCheckout, NewPayment, Paged, Payment, PaymentId, PaymentStatus, Refund, RefundStatus, Refusal, SessionId,
+    WarningId,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

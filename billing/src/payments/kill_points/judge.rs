@@ -28,15 +28,12 @@ impl World {
         self.judge_platform(there).await;
         let records = self.ledger.payment_records().unwrap();
         let (now, all) = (i64::MAX, 1000);
-        for event in records.events_due(now, all).await.unwrap() {
-            panic!("world {seed}: an event is left: {:?}", event.problem);
-        }
-        for payment in records.payments_in("open", now, all).await.unwrap() {
-            panic!("world {seed}: a payment is left open: {payment:?}");
-        }
-        for top_up in records.top_ups_under_way(now, all).await.unwrap() {
-            panic!("world {seed}: a top-up is left under way: {top_up:?}");
-        }
+        let events = records.events_due(now, all).await.unwrap();
+        assert_eq!(events, [], "world {seed}: events are left");
+        let payments = records.payments_in("open", now, all).await.unwrap();
+        assert_eq!(payments, [], "world {seed}: payments are left open");
+        let top_ups = records.top_ups_under_way(now, all).await.unwrap();
+        assert_eq!(top_ups, [], "world {seed}: top-ups are left under way");
         for refund in records.refunds_in("open", now, all).await.unwrap() {
             let pending = |id: &String| self.bank.books.lock().refunds[id].status == RefundStatus::Pending;
             assert!(refund.refund.as_ref().is_some_and(pending), "world {seed}: a refund is left open: {refund:?}");
@@ -77,7 +74,10 @@ impl World {
             };
             match row.state {
                 PaymentState::Paid | PaymentState::Disputed => paid += left,
-                PaymentState::Refused => assert!(left == 0 || with_a_bank(payment.id.as_str()), "world {seed}: {payment:?} {row:?} was refused and is kept"),
+                PaymentState::Refused => assert!(
+                    left == 0 || with_a_bank(payment.id.as_str()),
+                    "world {seed}: {payment:?} {row:?} was refused and is kept"
+                ),
                 other => panic!("world {seed}: {payment:?} was paid and is {other:?}"),
             }
             taken |= books.disputes.values().any(|one| one.payment.as_ref() == Some(&payment.id));
@@ -102,14 +102,18 @@ impl World {
     pub(super) async fn end(&self, seen: &Seen, path: &Path) {
         {
             let books = self.bank.books.lock();
-            let count = |of: &std::sync::atomic::AtomicU64, number: usize| of.fetch_add(number as u64, Ordering::SeqCst);
+            let count =
+                |of: &std::sync::atomic::AtomicU64, number: usize| of.fetch_add(number as u64, Ordering::SeqCst);
             let paid = books.payments.values().filter(|one| one.status == PaymentStatus::Paid);
             let (top_ups, pages): (Vec<_>, Vec<_>) =
                 paid.partition(|one| one.order.as_ref().is_some_and(|order| order.starts_with("top_")));
             count(&seen.paid, pages.len());
             count(&seen.topped_up, top_ups.len());
             count(&seen.refunds, books.refunds.len());
-            count(&seen.failed_refunds, books.refunds.values().filter(|one| one.status == RefundStatus::Failed).count());
+            count(
+                &seen.failed_refunds,
+                books.refunds.values().filter(|one| one.status == RefundStatus::Failed).count(),
+            );
             count(&seen.disputes, books.disputes.len());
             seen.lost_answers.fetch_add(books.lost_answers, Ordering::SeqCst);
             seen.declines.fetch_add(books.declines, Ordering::SeqCst);

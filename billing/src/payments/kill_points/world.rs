@@ -171,7 +171,8 @@ impl World {
             0..=3 => {
                 let pays = self.random.random_ratio(3, 4);
                 let mut books = self.bank.books.lock();
-                let open: Vec<_> = books.pages.iter().filter(|(_, open)| open.page.open).map(|(id, _)| id.clone()).collect();
+                let open: Vec<_> =
+                    books.pages.iter().filter(|(_, open)| open.page.open).map(|(id, _)| id.clone()).collect();
                 if let Some(page) = open.into_iter().choose(&mut self.random) {
                     books.pay_at(&page, pays);
                 }
