@@ -12,7 +12,7 @@ use crate::id::AccountId;
 use crate::payments::{Payment, PaymentState};
 
 impl World {
-    async fn posted(&self, account: &AccountId) -> i64 {
+    pub(super) async fn posted(&self, account: &AccountId) -> i64 {
         self.ledger.account(account).await.unwrap().balance.posted.as_i64()
     }
 
@@ -67,6 +67,8 @@ impl World {
             }
             let of_ours = |one: &&Payment| Some(&one.id) == payment.order.as_ref();
             let row = kept.iter().find(of_ours).unwrap_or_else(|| panic!("world {seed}: {payment:?} is not kept"));
+            let by_itself = payment.order.as_ref().is_some_and(|order| order.starts_with("top_"));
+            assert_eq!(row.kind == "top_up", by_itself, "world {seed}: a card was charged under another name: {row:?}");
             let left = books.left_of(payment.id.as_str());
             let with_a_bank = |id: &str| {
                 let is_its = |one: &&Dispute| one.payment.as_ref().is_some_and(|of| of.as_str() == id);

@@ -14,6 +14,7 @@
 mod bank;
 mod fate;
 mod judge;
+mod past_us;
 mod warnings;
 mod world;
 

@@ -1,6 +1,5 @@
 //! Early fraud warnings: what follows from one, and that it follows once.
 
-use peerway_billing_stripe::PaymentStatus;
 use serde_json::json;
 
 use super::fate::Fate;
@@ -11,29 +10,34 @@ use crate::money::Nanos;
 use crate::payments::{NewPage, PaymentState, Payments};
 
 /// Where 1000 cents were paid in, the world without bad moods.
-async fn paid(folder: &tempfile::TempDir) -> (World, Payments, AccountId, String) {
+pub(super) async fn paid(folder: &tempfile::TempDir) -> (World, Payments, AccountId, String) {
     let world = World::new(1, &folder.path().join("ledger.db")).await;
     let payments = world.process(&Fate::never());
     let account = world.customers[1].clone();
+    let intent = pays(&world, &payments, &account, 1000).await;
+    assert_eq!(world.posted(&account).await, 1000 * CENT);
+    (world, payments, account, intent)
+}
+
+/// A page is opened and paid, and looked at.
+pub(super) async fn pays(world: &World, payments: &Payments, account: &AccountId, cents: i64) -> String {
     let page = NewPage {
         account: account.clone(),
-        amount: Nanos::new(1000 * CENT),
+        amount: Nanos::new(cents * CENT),
         save_card: false,
         success_url: "https://example.com/".to_owned(),
         cancel_url: "https://example.com/".to_owned(),
         name: None,
     };
-    payments.open_page(&page).await.unwrap();
+    let order = payments.open_page(&page).await.unwrap().payment;
     let intent = {
         let mut books = world.bank.books.lock();
-        let page = books.pages.keys().next().unwrap().clone();
+        let page = books.pages.iter().find(|(_, open)| open.page.open).unwrap().0.clone();
         books.pay_at(&page, true);
-        books.payments.values().find(|one| one.status == PaymentStatus::Paid).unwrap().id.clone()
+        books.payments.values().find(|one| one.order.as_ref() == Some(&order)).unwrap().id.clone()
     };
     payments.look(&intent).await.unwrap();
-    let balance = world.ledger.account(&account).await.unwrap().balance;
-    assert_eq!(balance.posted.as_i64(), 1000 * CENT);
-    (world, payments, account, intent.to_string())
+    intent.to_string()
 }
 
 /// Tells of a warning by an event of this name, and waits until it was looked into.
@@ -75,4 +79,17 @@ async fn a_warning_that_an_operator_has_seen_freezes_no_more() {
     assert!(world.ledger.account(&account).await.unwrap().frozen, "another one");
     let kept = payments.payments(&account, 10).await.unwrap();
     assert_eq!(kept[0].state, PaymentState::Paid);
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, payments, ..) = paid(&folder).await;
+    let body = br#"{"id":"evt_x","type":"payment_intent.succeeded","created":1,"data":{"object":{"id":"pi_1","object":"payment_intent"}}}"#;
+    for forged in [String::new(), world.signed(b"another body"), "t=1,v1=00".to_owned()] {
+        assert!(payments.told(&forged, body).await.is_err(), "{forged}");
+    }
+    assert_eq!(payments.look_into_events().await.unwrap(), 0);
+    payments.told(&world.signed(body), body).await.unwrap();
+    assert_eq!(payments.look_into_events().await.unwrap(), 1);
 }

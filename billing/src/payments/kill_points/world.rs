@@ -177,7 +177,14 @@ impl World {
                     books.pay_at(&page, pays);
                 }
             }
-            4 => self.spend().await,
+            4 => {
+                let account = self.anyone();
+                let available = self.ledger.account(&account).await.unwrap().balance.available.as_i64();
+                if available > 0 {
+                    let amount = self.random.random_range(1..=available);
+                    self.spend(&account, amount).await;
+                }
+            }
             5 => self.taken_back(),
             6 => {
                 let mut books = self.bank.books.lock();
@@ -229,17 +236,11 @@ impl World {
         }
     }
 
-    async fn spend(&mut self) {
-        let account = self.anyone();
-        let available = self.ledger.account(&account).await.unwrap().balance.available.as_i64();
-        if available <= 0 {
-            return;
-        }
-        let amount = self.random.random_range(1..=available);
+    pub(super) async fn spend(&mut self, account: &AccountId, amount: i64) {
         let (hold, request) = (HoldId::new(self.name("h")).unwrap(), RequestId::new(self.name("r")).unwrap());
         let new = NewHold {
             id: hold.clone(),
-            account,
+            account: account.clone(),
             amount: Amount::exactly(Nanos::new(amount)),
             ahead: Nanos::ZERO,
             expires_at: self.ledger.clock().now().after(Duration::from_secs(60)),
