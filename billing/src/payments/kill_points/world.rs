@@ -85,7 +85,7 @@ impl World {
         self.customers[place].clone()
     }
 
-    /// A process lives until it dies; every second one has a companion that dies with it.
+    /// A process is asked one thing after another until it dies.
     pub(super) async fn live_until_death(&mut self) {
         self.bank.books.lock().moody = true;
         let steps = self.random.random_range(1..=LONG_LIFE);
