@@ -48,6 +48,7 @@ test: fmt-check rooms policy lint unit product ## check everything, from nothing
 bench: test-needs binaries model ## run the benchmarks and print what they measure
 	@PEERWAY_DEMO_MODEL=$(model) .ci/cargo bench --profile release --workspace --locked $(benches)
 	@$(given) "$$(.ci/venv)"/bin/python gateway/benches/slow_readers.py
+	@$(given) "$$(.ci/venv)"/bin/python gateway/benches/webhook_to_credit.py
 
 fmt: needs ## format the code
 	@cargo fmt --all

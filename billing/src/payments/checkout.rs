@@ -123,7 +123,7 @@ impl Payments {
         if let Some(customer) = self.records().customer(account.as_str()).await? {
             return kept(&customer);
         }
-        let made = self.stripe().create_customer(account.as_str(), None).await?;
+        let made = self.stripe().create_customer(account.as_str()).await?;
         self.records().keep_customer(account.as_str(), made.as_str(), self.now().as_millis()).await?;
         // Of two that were made at a time the first one kept is it.
         match self.records().customer(account.as_str()).await? {

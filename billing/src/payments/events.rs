@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use peerway_billing_store::EventRow;
+use peerway_billing_stripe::WarningId;
 use peerway_billing_stripe::webhook::{Event, SignatureError, Subject};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use tracing::{error, warn};
@@ -23,6 +25,9 @@ const MOST_TRIES: i64 = 80;
 
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// An event of our own: a warning of fraud that is to be acted on.
+const WARNING: &str = "peerway.warning";
 
 const NEW: &str = "new";
 const DONE: &str = "done";
@@ -64,10 +69,32 @@ impl Payments {
             due_at: now.as_millis(),
             problem: None,
         };
-        if self.records().keep_event(&event).await.map_err(PaymentError::from)? {
+        Ok(self.keep(&event).await?)
+    }
+
+    async fn keep(&self, event: &EventRow) -> Result<(), PaymentError> {
+        if self.records().keep_event(event).await? {
             self.inner.told.notify_one();
         }
         Ok(())
+    }
+
+    /// A warning is acted on as an event is looked into: until it is done, and then never again.
+    pub(super) async fn keep_warning(&self, warning: &WarningId) -> Result<(), PaymentError> {
+        let (id, now) = (format!("warning_{warning}"), self.now());
+        let object = json!({"id": warning.as_str(), "object": "radar.early_fraud_warning"});
+        let body = json!({"id": id, "type": WARNING, "created": now.as_secs(), "data": {"object": object}});
+        let event = EventRow {
+            id,
+            kind: WARNING.to_owned(),
+            body: body.to_string().into_bytes(),
+            received_at: now.as_millis(),
+            state: NEW.to_owned(),
+            tries: 0,
+            due_at: now.as_millis(),
+            problem: None,
+        };
+        self.keep(&event).await
     }
 
     /// Looks into what was told, until it is dropped.
@@ -143,6 +170,7 @@ impl Payments {
                     None => Ok(()),
                 };
             }
+            Subject::Warning(warning) if event.kind == WARNING => return self.act_on(warning).await,
             Subject::Warning(warning) => match self.stripe().fraud_warning(warning).await?.payment {
                 Some(payment) => payment,
                 None => return Ok(()),

@@ -26,8 +26,8 @@ impl Payments {
     pub async fn look(&self, id: &PaymentId) -> Result<(), PaymentError> {
         let payment = self.stripe().payment(id).await?;
         let Some(row) = self.row_of(&payment).await? else { return Ok(()) };
-        let moved = row.back_cents > 0
-            || row.state == PaymentState::Disputed.as_str()
+        // What was credited may have left, and have come back before the row learnt of it.
+        let moved = matches!(view::state(&row), PaymentState::Paid | PaymentState::Disputed)
             || payment.charge.as_ref().is_some_and(|charge| charge.disputed || charge.refunded > Cents::ZERO);
         let (refunds, disputes) = if moved {
             tokio::try_join!(self.stripe().refunds_of(id), self.stripe().disputes_of(id))?

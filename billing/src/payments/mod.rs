@@ -13,6 +13,7 @@
 //! | `checkout` | payment pages and the customer's portal |
 //! | `back` | unused credit that goes back |
 //! | `recharge`, `top_up` | a saved card that is charged when credit runs low, and when |
+//! | `provider` | what is asked of Stripe |
 //! | `review` | payments that wait for a person, and warnings of fraud |
 //! | `trust`, `anomaly` | how much is let in from whom, and what is unusual |
 
@@ -22,8 +23,11 @@ mod back;
 mod checkout;
 mod error;
 mod events;
+#[cfg(test)]
+mod kill_points;
 mod look;
 mod moves;
+mod provider;
 mod recharge;
 mod reconcile;
 mod review;
@@ -50,6 +54,7 @@ pub use back::AskedBack;
 pub use checkout::{NewPage, Page};
 pub use error::PaymentError;
 pub use events::EventRefused;
+use provider::Provider;
 pub use recharge::TopUpSettings;
 pub use rules::{PaymentRules, WarningRule};
 pub use view::{PaidBack, Payment, PaymentState, TopUp};
@@ -64,7 +69,7 @@ pub struct Payments {
 struct Inner {
     ledger: Ledger,
     records: Arc<dyn PaymentRecords>,
-    stripe: StripeClient,
+    stripe: Box<dyn Provider>,
     secrets: Option<Secrets>,
     rules: PaymentRules,
     /// An event was kept.
@@ -83,16 +88,25 @@ impl Payments {
         rules: PaymentRules,
     ) -> Result<Self, PaymentError> {
         let records = ledger.payment_records().ok_or(PaymentError::NoRecords)?;
-        let stripe = StripeClient::new(stripe)?;
-        Ok(Self { inner: Arc::new(Inner { ledger, records, stripe, secrets, rules, told: Notify::new() }) })
+        Ok(Self::of(ledger, records, Box::new(StripeClient::new(stripe)?), secrets, rules))
+    }
+
+    fn of(
+        ledger: Ledger,
+        records: Arc<dyn PaymentRecords>,
+        stripe: Box<dyn Provider>,
+        secrets: Option<Secrets>,
+        rules: PaymentRules,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { ledger, records, stripe, secrets, rules, told: Notify::new() }) }
     }
 
     fn ledger(&self) -> &Ledger {
         &self.inner.ledger
     }
 
-    fn stripe(&self) -> &StripeClient {
-        &self.inner.stripe
+    fn stripe(&self) -> &dyn Provider {
+        &*self.inner.stripe
     }
 
     fn records(&self) -> &dyn PaymentRecords {

@@ -47,6 +47,9 @@ impl Payments {
         credit: Cents,
         created: i64,
     ) -> Result<(), PaymentError> {
+        if self.is_owed(name).await? {
+            return Ok(());
+        }
         let (amount, reference) = (nanos(credit)?, reference(name)?);
         let memo = "refund made at Stripe".to_owned();
         let (source, to) = (Source::Stripe, account.clone());
@@ -69,6 +72,16 @@ impl Payments {
         }
     }
 
+    /// Whether a refund was taken as what the account owes: asked of the ledger, since by now the account may have enough. One
+    /// that was not ended as such is ended.
+    async fn is_owed(&self, refund: &str) -> Result<bool, PaymentError> {
+        match self.ledger().end_dispute(&reference(refund)?, DisputeEnd::Lost, &STRIPE).await {
+            Ok(_) => Ok(true),
+            Err(LedgerError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn end_refund(
         &self,
         account: &AccountId,
@@ -77,28 +90,30 @@ impl Payments {
         truth: &Truth,
         credit: Cents,
     ) -> Result<(), PaymentError> {
-        match self.ledger().end_refund(&reference(name)?, end, &STRIPE).await {
-            Ok(_) => Ok(()),
-            // It never was in the ledger: it failed before we heard of it, or was taken as what the account owes.
-            Err(LedgerError::NotFound { .. }) => Ok(()),
+        let returned = match self.ledger().end_refund(&reference(name)?, end, &STRIPE).await {
+            Ok(_) => false,
+            // It failed before we heard of it and never was in the ledger, or was taken as what the account owes.
+            Err(LedgerError::NotFound { .. }) => end == RefundEnd::Failed && self.is_owed(name).await?,
             // A bank may send back what it had taken.
-            Err(LedgerError::Conflict { .. }) if end == RefundEnd::Failed => {
-                let is_it = |refund: &&peerway_billing_stripe::Refund| {
-                    refund.order.as_deref() == Some(name) || refund.id.as_str() == name
-                };
-                let Some(refund) = truth.refunds.iter().find(is_it) else { return Ok(()) };
-                let deposit = Deposit {
-                    account: account.clone(),
-                    amount: nanos(credit_of(refund.amount, truth.payment.received, credit))?,
-                    source: Source::Stripe,
-                    reference: reference(&format!("{name}:returned"))?,
-                    memo: "a refund that the bank returned".to_owned(),
-                };
-                self.ledger().deposit(deposit, &STRIPE).await?;
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
+            Err(LedgerError::Conflict { .. }) if end == RefundEnd::Failed => true,
+            Err(error) => return Err(error.into()),
+        };
+        if !returned {
+            return Ok(());
         }
+        let is_it = |refund: &&peerway_billing_stripe::Refund| {
+            refund.order.as_deref() == Some(name) || refund.id.as_str() == name
+        };
+        let Some(refund) = truth.refunds.iter().find(is_it) else { return Ok(()) };
+        let deposit = Deposit {
+            account: account.clone(),
+            amount: nanos(credit_of(refund.amount, truth.payment.received, credit))?,
+            source: Source::Stripe,
+            reference: reference(&format!("{name}:returned"))?,
+            memo: "a refund that the bank returned".to_owned(),
+        };
+        self.ledger().deposit(deposit, &STRIPE).await?;
+        Ok(())
     }
 
     async fn disputed(&self, account: &AccountId, name: &str, credit: Cents, why: &str) -> Result<(), PaymentError> {

@@ -168,7 +168,7 @@ impl Payments {
             Err(error @ (CallError::Barred(_) | CallError::Busy | CallError::Unsent(_))) => {
                 self.cancel(payment).await?;
                 let row = TopUpRow { not_before: self.now().after(AGAIN).as_millis(), ..row.clone() };
-                self.end(&row, payment, Some(error.to_string())).await
+                self.end(&row, &payment.id, Some(error.to_string())).await
             }
             Err(error @ CallError::Unknown(_)) => Err(error.into()),
         }
@@ -188,8 +188,7 @@ impl Payments {
         let Some(order) = &row.under_way else { return Ok(()) };
         let Some(payment) = self.records().payment(order).await? else {
             // A crash before anything was asked.
-            let nothing = PaymentRow { id: order.clone(), ..empty(row) };
-            return self.end(row, &nothing, None).await;
+            return self.end(row, order, None).await;
         };
         let account =
             AccountId::new(row.account.as_str()).map_err(|error| PaymentError::Conflict(error.to_string()))?;
@@ -214,7 +213,7 @@ impl Payments {
     async fn was_paid(&self, row: &TopUpRow, payment: &PaymentRow) -> Result<(), PaymentError> {
         let mut standing = standing(row);
         standing.paid();
-        self.end(&with(row, &standing), payment, None).await
+        self.end(&with(row, &standing), &payment.id, None).await
     }
 
     async fn over(&self, row: &TopUpRow, payment: &PaymentRow, holder: bool, why: &str) -> Result<(), PaymentError> {
@@ -222,7 +221,7 @@ impl Payments {
         self.cancel(payment).await?;
         let mut standing = standing(row);
         standing.declined(holder, self.now());
-        self.end(&with(row, &standing), payment, Some(why.to_owned())).await
+        self.end(&with(row, &standing), &payment.id, Some(why.to_owned())).await
     }
 
     /// Nothing will come of it, as far as is known. Should it be paid all the same, it is credited all the same.
@@ -237,9 +236,10 @@ impl Payments {
         Ok(())
     }
 
-    async fn end(&self, row: &TopUpRow, payment: &PaymentRow, problem: Option<String>) -> Result<(), PaymentError> {
+    /// Nothing of the name `order` is under way any more.
+    async fn end(&self, row: &TopUpRow, order: &str, problem: Option<String>) -> Result<(), PaymentError> {
         let row = TopUpRow { problem, changed_at: self.now().as_millis(), ..row.clone() };
-        self.records().end_top_up(&row, &payment.id).await?;
+        self.records().end_top_up(&row, order).await?;
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl Payments {
         if self.records().claim_top_up(&row.account, &order, now.as_millis()).await? {
             let not_before = now.after(GIVE_UP).as_millis();
             let row = TopUpRow { not_before, ..row.clone() };
-            self.end(&row, &PaymentRow { id: order, ..empty(&row) }, Some(why.to_owned())).await?;
+            self.end(&row, &order, Some(why.to_owned())).await?;
         }
         Ok(())
     }
@@ -286,27 +286,4 @@ fn of_month(history: &[PaymentRow], now: Timestamp) -> Cents {
     };
     let sum = history.iter().filter(counts).fold(0_i64, |sum, row| sum.saturating_add(row.cents));
     Cents::new(sum).unwrap_or(Cents::ZERO)
-}
-
-/// A payment that was never begun.
-fn empty(row: &TopUpRow) -> PaymentRow {
-    PaymentRow {
-        id: String::new(),
-        account: row.account.clone(),
-        kind: KIND.to_owned(),
-        cents: 0,
-        state: PaymentState::Canceled.as_str().to_owned(),
-        session: None,
-        intent: None,
-        created_at: row.changed_at,
-        changed_at: row.changed_at,
-        card: None,
-        country: None,
-        declines: 0,
-        last_try: None,
-        back_cents: 0,
-        mark: None,
-        score: 0,
-        reasons: "[]".to_owned(),
-    }
 }

@@ -10,9 +10,10 @@ use tracing::{info, warn};
 use super::Payments;
 use super::error::PaymentError;
 use super::truth::Truth;
-use super::view::PaymentState;
+use super::view::{self, PaymentState};
 use super::{kept, look};
 use peerway_billing_store::PaymentRow;
+use peerway_billing_stripe::{Cents, Payment};
 
 /// How far back it looks each time, and once an hour. Stripe itself tries to tell for three days.
 const LATELY: Duration = Duration::from_secs(2 * 3600);
@@ -46,7 +47,8 @@ impl Payments {
         }
     }
 
-    /// Compares what Stripe has begun within `back` with what we keep, and settles what has waited.
+    /// Compares what Stripe has begun within `back` with what we keep, and settles what has waited. With more than two hours it
+    /// also looks at what has moved before.
     ///
     /// # Errors
     /// Stripe or the ledger's database did not answer.
@@ -54,9 +56,10 @@ impl Payments {
         // What has an outcome that is not known comes first: it does not depend on lists.
         self.settle_refunds(SETTLES).await?;
         self.settle_top_ups().await?;
-        self.compare(back).await?;
+        let compared = self.compare(back).await;
         self.settle_open().await?;
         self.settle_disputes().await?;
+        compared?;
         let old = self.before(REMEMBERED);
         self.records().forget_events(old, 1000).await?;
         Ok(())
@@ -68,18 +71,23 @@ impl Payments {
 
     async fn compare(&self, back: Duration) -> Result<(), PaymentError> {
         let since = self.before(back).div_euclid(1000);
+        let thorough = back > LATELY;
         let listed = self.stripe().payments_since(since, None).await?;
         if !listed.complete {
             warn!(payments = listed.found.len(), "Stripe has more payments than are compared at a time");
         }
         for payment in listed.found.iter().filter(|payment| payment.order.is_some()) {
             let row = self.records().payment_by_intent(payment.id.as_str()).await?;
-            let decided = row.as_ref().is_some_and(waits_for_nobody);
-            if decided || row.is_some_and(|row| row.mark == Some(Truth::mark(payment))) {
+            let seen = |row: &PaymentRow| row.mark == Some(Truth::mark(payment)) && !(thorough && has_moved(payment));
+            if row.as_ref().is_some_and(|row| waits(row) || seen(row)) {
                 continue;
             }
             info!(intent = %payment.id, "a payment has changed at Stripe");
-            if let Err(error) = self.look(&payment.id).await {
+            let looked = match row {
+                Some(row) if view::state(&row) == PaymentState::Refused => self.return_whole(&row).await,
+                _ => self.look(&payment.id).await,
+            };
+            if let Err(error) = looked {
                 warn!(intent = %payment.id, %error, "a payment could not be looked at");
             }
         }
@@ -90,17 +98,31 @@ impl Payments {
     async fn settle_open(&self) -> Result<(), PaymentError> {
         let open = PaymentState::Open.as_str();
         for row in self.records().payments_in(open, self.before(HOUR), SOME).await? {
-            let Some(session) = &row.session else { continue };
-            let page = self.stripe().checkout(&kept(session)?).await?;
-            if let Some(payment) = page.payment {
-                self.look(&payment).await?;
-            } else {
-                let state = if page.open { PaymentState::Open } else { PaymentState::Canceled };
-                let changed_at = self.now().as_millis();
-                let next = PaymentRow { state: state.as_str().to_owned(), changed_at, ..row.clone() };
-                self.records().change_payment(&next, open).await?;
+            if let Err(error) = self.settle_page(&row).await {
+                warn!(payment = %row.id, %error, "a payment could not be settled");
+                self.later(&row).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn settle_page(&self, row: &PaymentRow) -> Result<(), PaymentError> {
+        let state = match &row.session {
+            Some(session) => {
+                let page = self.stripe().checkout(&kept(session)?).await?;
+                if let Some(payment) = &page.payment {
+                    self.look(payment).await?;
+                }
+                if page.open { PaymentState::Open } else { PaymentState::Canceled }
+            }
+            // Nobody got to the page, if there is one, and it closes an hour after it was begun.
+            None => PaymentState::Canceled,
+        };
+        let Some(row) = self.records().payment(&row.id).await? else { return Ok(()) };
+        let changed_at = self.now().as_millis();
+        let next = PaymentRow { state: state.as_str().to_owned(), changed_at, ..row };
+        // Unless it was found paid just now.
+        self.records().change_payment(&next, PaymentState::Open.as_str()).await?;
         Ok(())
     }
 
@@ -108,15 +130,34 @@ impl Payments {
     async fn settle_disputes(&self) -> Result<(), PaymentError> {
         let disputed = PaymentState::Disputed.as_str();
         for row in self.records().payments_in(disputed, self.before(HOUR), SOME).await? {
-            let truth = self.truth_of(&row).await?;
-            let credit = look::credit_in(&row)?;
-            self.credit(&truth, &row, credit).await?;
+            if let Err(error) = self.settle_dispute(&row).await {
+                warn!(payment = %row.id, %error, "a disputed payment could not be looked at");
+                self.later(&row).await?;
+            }
         }
+        Ok(())
+    }
+
+    async fn settle_dispute(&self, row: &PaymentRow) -> Result<(), PaymentError> {
+        let truth = self.truth_of(row).await?;
+        self.credit(&truth, row, look::credit_in(row)?).await
+    }
+
+    /// One that cannot be settled goes behind the others: it must not keep them waiting.
+    async fn later(&self, row: &PaymentRow) -> Result<(), PaymentError> {
+        let Some(row) = self.records().payment(&row.id).await? else { return Ok(()) };
+        let (was, changed_at) = (row.state.clone(), self.now().as_millis());
+        self.records().change_payment(&PaymentRow { changed_at, ..row }, &was).await?;
         Ok(())
     }
 }
 
-/// What a person has to decide, or has decided.
-fn waits_for_nobody(row: &PaymentRow) -> bool {
-    [PaymentState::Review, PaymentState::Refused].iter().any(|state| row.state == state.as_str())
+/// A second dispute, or a refund in the place of one that failed, does not show in a list: where one was, another may be.
+fn has_moved(payment: &Payment) -> bool {
+    payment.charge.as_ref().is_some_and(|charge| charge.disputed || charge.refunded > Cents::ZERO)
+}
+
+/// A person has to decide.
+fn waits(row: &PaymentRow) -> bool {
+    view::state(row) == PaymentState::Review
 }

@@ -1,15 +1,15 @@
 //! Payments that wait for a person, and warnings that one is fraud.
 
 use peerway_billing_store::PaymentRow;
-use peerway_billing_stripe::{CallError, Cents, PaymentId};
+use peerway_billing_stripe::{CallError, Cents, FraudWarning, PaymentId, Refund, RefundStatus, WarningId};
 use tracing::{info, warn};
 
 use super::error::PaymentError;
 use super::look::{account_of, credit_in};
 use super::rules::WarningRule;
-use super::truth::Verdict;
+use super::truth::{Truth, Verdict};
 use super::view::{self, Payment, PaymentState};
-use super::{AskedBack, Payments, named};
+use super::{AskedBack, Payments};
 use crate::access::Actor;
 use crate::error::LedgerError;
 use crate::id::AccountId;
@@ -46,7 +46,7 @@ impl Payments {
         self.credit(&truth, &row, credit).await
     }
 
-    async fn payer(&self, truth: &super::truth::Truth) -> Result<Option<String>, PaymentError> {
+    async fn payer(&self, truth: &Truth) -> Result<Option<String>, PaymentError> {
         match &truth.payment.customer {
             Some(customer) => Ok(self.records().customers_account(customer.as_str()).await?),
             None => Ok(None),
@@ -84,45 +84,58 @@ impl Payments {
         Ok(next)
     }
 
-    /// The money of a payment that was never credited.
-    async fn return_whole(&self, row: &PaymentRow) -> Result<(), PaymentError> {
+    /// The money of a payment that was never credited. What a bank has taken is gone already.
+    pub(super) async fn return_whole(&self, row: &PaymentRow) -> Result<(), PaymentError> {
         let truth = self.truth_of(row).await?;
-        let refunded = truth.payment.charge.as_ref().map_or(0, |charge| charge.refunded.get());
-        let left = Cents::new(truth.payment.received.get() - refunded).unwrap_or(Cents::ZERO);
-        if left > Cents::ZERO {
-            self.stripe().refund(&truth.payment.id, left, &format!("{}:refused", row.id)).await?;
-            info!(payment = %row.id, amount = %left, "a payment was refused and goes back");
-        }
-        Ok(())
-    }
-
-    /// A card network thinks that a payment is fraud.
-    pub(super) async fn warned(&self, id: &PaymentId) -> Result<(), PaymentError> {
-        let Some(row) = self.records().payment_by_intent(id.as_str()).await? else { return Ok(()) };
-        for warning in self.stripe().fraud_warnings_of(id).await? {
-            warn!(payment = %row.id, account = %row.account, kind = warning.kind, "a card network warns of fraud");
-            match view::state(&row) {
-                PaymentState::Review => self.refuse(&row.id).await?,
-                PaymentState::Paid => self.freeze(&row, &warning.id.to_string(), warning.actionable).await?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn freeze(&self, row: &PaymentRow, warning: &str, actionable: bool) -> Result<(), PaymentError> {
-        let account = account_of(row)?;
-        let frozen = self.ledger().account(&account).await?;
-        // Once for each warning: an operator who has looked may let the account go on.
-        let name = format!("warning:{warning}");
-        if self.records().refund(&named("back", &account, Some(&name))).await?.is_some() {
+        if truth.waits_for_a_bank() {
             return Ok(());
         }
-        if !frozen.frozen {
+        let left = truth.left();
+        if left == Cents::ZERO {
+            let next = PaymentRow { mark: Some(Truth::mark(&truth.payment)), ..row.clone() };
+            self.records().change_payment(&next, &row.state).await?;
+            return Ok(());
+        }
+        // One that a bank could not send is sent anew, and so is one of which a part has left meanwhile: under its own name
+        // Stripe would only say again what it said.
+        let name = format!("{}:refused", row.id);
+        let is_failed = |refund: &&Refund| refund.status == RefundStatus::Failed && is_named(refund, &name);
+        let failed = truth.refunds.iter().filter(is_failed).count();
+        let name = format!("{name}:{}:{failed}", left.get());
+        self.stripe().refund(&truth.payment.id, left, &name).await?;
+        info!(payment = %row.id, amount = %left, "a payment was refused and goes back");
+        Ok(())
+    }
+
+    /// A card network thinks that a payment is fraud. Each of its warnings is acted on once, however often it is told: it becomes an
+    /// event of our own under its name. So an operator who has looked may let the account go on.
+    pub(super) async fn warned(&self, id: &PaymentId) -> Result<(), PaymentError> {
+        for warning in self.stripe().fraud_warnings_of(id).await? {
+            self.keep_warning(&warning.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what follows from a warning.
+    pub(super) async fn act_on(&self, id: &WarningId) -> Result<(), PaymentError> {
+        let warning = self.stripe().fraud_warning(id).await?;
+        let Some(payment) = &warning.payment else { return Ok(()) };
+        let Some(row) = self.records().payment_by_intent(payment.as_str()).await? else { return Ok(()) };
+        warn!(payment = %row.id, account = %row.account, kind = warning.kind, "a card network warns of fraud");
+        match view::state(&row) {
+            PaymentState::Review | PaymentState::Refused => self.refuse(&row.id).await,
+            PaymentState::Paid => self.freeze(&row, &warning).await,
+            PaymentState::Open | PaymentState::Disputed | PaymentState::Canceled => Ok(()),
+        }
+    }
+
+    async fn freeze(&self, row: &PaymentRow, warning: &FraudWarning) -> Result<(), PaymentError> {
+        let account = account_of(row)?;
+        if !self.ledger().account(&account).await?.frozen {
             self.ledger().set_frozen(&account, true, &Actor::Payments(Source::Stripe)).await?;
         }
-        if actionable && self.inner.rules.warning == WarningRule::Refund {
-            self.unused_back(&account, row, name).await?;
+        if warning.actionable && self.inner.rules.warning == WarningRule::Refund {
+            self.unused_back(&account, row, format!("warning:{}", warning.id)).await?;
         }
         Ok(())
     }
@@ -144,4 +157,8 @@ impl Payments {
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_named(refund: &Refund, name: &str) -> bool {
+    refund.order.as_deref().is_some_and(|order| order.starts_with(name))
 }

@@ -108,9 +108,25 @@ impl Truth {
         moves
     }
 
-    /// Whether the payer's bank has the money now.
+    /// Whether the payer's bank has the money, for now or for good.
     pub(super) fn is_disputed(&self) -> bool {
+        self.disputes.iter().any(|dispute| matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost))
+    }
+
+    /// Whether a bank has yet to decide. Meanwhile nothing can be sent back.
+    pub(super) fn waits_for_a_bank(&self) -> bool {
         self.disputes.iter().any(|dispute| dispute.status == DisputeStatus::Open)
+    }
+
+    /// What of the money is with Stripe yet.
+    pub(super) fn left(&self) -> Cents {
+        let refunded = self.payment.charge.as_ref().map_or(0, |charge| charge.refunded.get());
+        let taken = self
+            .disputes
+            .iter()
+            .filter(|dispute| dispute.dollars && matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost));
+        let taken = taken.fold(0_i64, |sum, dispute| sum.saturating_add(dispute.amount.get()));
+        Cents::new(self.payment.received.get().saturating_sub(refunded).saturating_sub(taken)).unwrap_or(Cents::ZERO)
     }
 
     /// Whether all of the money has left again.
@@ -224,7 +240,7 @@ mod tests {
         ] {
             truth.disputes = vec![dispute(status)];
             assert_eq!(truth.moves(c(1000)), moves, "{status:?}");
-            assert_eq!(truth.is_disputed(), status == DisputeStatus::Open);
+            assert_eq!(truth.is_disputed(), matches!(status, DisputeStatus::Open | DisputeStatus::Lost));
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum PaymentState {
     Paid,
     /// It was, and waits for a person before it is credit.
     Review,
-    /// The payer's bank has the money until it decides.
+    /// The payer's bank has the money, until it decides or for good.
     Disputed,
     /// It was, and the money went back without having been credit.
     Refused,

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from harness import Market, World, wait_until
+from harness.fake_stripe import FakeStripe
 from harness.scripts import Scripts
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +76,20 @@ def scripts(tmp_path_factory) -> Scripts:
     """The scripts in `node/`, with the packages that they import."""
     modules = path_from("PEERWAY_NODE_MODULES", Path.is_dir)
     return Scripts(tmp_path_factory.mktemp("node"), Path(modules))
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory) -> Iterator[FakeStripe]:
+    """A fake Stripe that the tests of one file share."""
+    made = FakeStripe(tmp_path_factory.mktemp("fake")).begin()
+    yield made
+    made.clean_up()
+
+
+@pytest.fixture
+def api(fake):
+    """Its official client."""
+    return fake.client().v1
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,10 @@
 """The fake Stripe as the official package meets it: paying, saved cards, and money that goes back."""
 
-from collections.abc import Iterator
-
 import pytest
 import stripe
 
-from harness.fake_stripe import FakeStripe
-
 USD = {"currency": "usd"}
 BACK = "https://example.com/back"
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory) -> Iterator[FakeStripe]:
-    made = FakeStripe(tmp_path_factory.mktemp("fake")).begin()
-    yield made
-    made.clean_up()
-
-
-@pytest.fixture
-def api(fake):
-    return fake.client().v1
 
 
 @pytest.fixture

@@ -17,17 +17,10 @@ CARD = {"amount": 700, "currency": "usd", "payment_method": "pm_card_visa", "con
 PAYMENTS = "/v1/payment_intents"
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> Iterator[FakeStripe]:
-    made = FakeStripe(tmp_path_factory.mktemp("fake")).begin()
-    yield made
-    made.clean_up()
-
-
 @pytest.fixture
-def fake(shared) -> Iterator[FakeStripe]:
-    yield shared
-    shared.knob("DELETE", "outage")
+def fake(fake) -> Iterator[FakeStripe]:
+    yield fake
+    fake.knob("DELETE", "outage")
 
 
 @pytest.fixture

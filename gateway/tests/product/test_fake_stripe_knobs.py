@@ -1,25 +1,9 @@
 """The fake Stripe's knobs for what a customer, a bank or a card network does, and for looking at what happened."""
 
-from collections.abc import Iterator
-
 import pytest
 import stripe
 
-from harness.fake_stripe import FakeStripe
-
 USD = {"currency": "usd"}
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory) -> Iterator[FakeStripe]:
-    made = FakeStripe(tmp_path_factory.mktemp("fake")).begin()
-    yield made
-    made.clean_up()
-
-
-@pytest.fixture
-def api(fake):
-    return fake.client().v1
 
 
 def paid(api, **more: object) -> stripe.PaymentIntent:

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-
 import pytest
 import requests
 
@@ -12,18 +10,6 @@ from harness.fake_stripe import ROOT, FakeStripe
 
 TITLE = "Fake Stripe: nothing is paid"
 BACK = "https://example.com/thanks"
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory) -> Iterator[FakeStripe]:
-    made = FakeStripe(tmp_path_factory.mktemp("fake")).begin()
-    yield made
-    made.clean_up()
-
-
-@pytest.fixture
-def api(fake):
-    return fake.client().v1
 
 
 def checkout(api, name: str = "Credit", **more: object):

@@ -20,20 +20,13 @@ def receiver() -> Iterator[Receiver]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> Iterator[FakeStripe]:
-    made = FakeStripe(tmp_path_factory.mktemp("fake")).begin()
-    yield made
-    made.clean_up()
-
-
 @pytest.fixture
-def fake(shared, receiver) -> Iterator[FakeStripe]:
-    shared.knob("PUT", "endpoint", url=receiver.url, secrets=[SECRET], enabled_events=["*"], retry_s=0.05)
-    yield shared
-    shared.knob("DELETE", "webhooks")
-    shared.knob("PUT", "endpoint", url=None)
-    assert shared.knob("POST", "wait")["quiet"]
+def fake(fake, receiver) -> Iterator[FakeStripe]:
+    fake.knob("PUT", "endpoint", url=receiver.url, secrets=[SECRET], enabled_events=["*"], retry_s=0.05)
+    yield fake
+    fake.knob("DELETE", "webhooks")
+    fake.knob("PUT", "endpoint", url=None)
+    assert fake.knob("POST", "wait")["quiet"]
 
 
 def new_customer(fake: FakeStripe) -> stripe.Event:
