@@ -166,7 +166,7 @@ def test_a_gateway_whose_ledger_is_no_ledger(serve, tmp_path):
 def test_two_gateways_on_one_folder(own_world):
     gateway = own_world.gateway()
     line = complaint(
-        gateway.binary, "--data-dir", str(gateway.data), "serve", "--mdns", "false", "--listen",
+        *gateway.peerway, "serve", "--mdns", "false", "--listen",
         f"127.0.0.1:{free_port()}", "--p2p-listen", f"/ip4/127.0.0.1/tcp/{free_port()}",
     )
     assert str(gateway.data) in line

@@ -57,9 +57,11 @@ class Account:
 class Gateway:
     """A gateway in a folder of its own. Started again it listens on the same ports."""
 
-    def __init__(self, binary: str, folder: Path, *flags: str, host: Host | None = None):
-        self.binary = binary
+    def __init__(
+        self, binary: str, folder: Path, *flags: str, host: Host | None = None, database: str | None = None,
+    ):
         self.data = folder / "gateway"
+        self.peerway = [binary, "--data-dir", str(self.data), *(["--database", database] if database else [])]
         self.port, self.p2p_port = free_port(), free_port()
         self.service = Service("gateway", [], folder)
         self.settle(host, *flags)
@@ -70,8 +72,7 @@ class Gateway:
         self.url = f"http://{ip}:{self.port}"
         self.address = f"/ip4/{ip}/tcp/{self.p2p_port}"
         command = [
-            self.binary, "--data-dir", str(self.data), "serve", "--listen", f"{ip}:{self.port}",
-            "--p2p-listen", self.address, "--p2p-listen", f"/ip4/{ip}/udp/{self.p2p_port}/quic-v1",
+            *self.peerway, "serve", "--listen", f"{ip}:{self.port}", "--p2p-listen", self.address, "--p2p-listen", f"/ip4/{ip}/udp/{self.p2p_port}/quic-v1",
             "--mdns", "false", *flags,
         ]
         self.service.command = host.inside(command) if host else command
@@ -98,8 +99,7 @@ class Gateway:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         """A command as a person would type it."""
-        command = [self.binary, "--data-dir", str(self.data), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        return subprocess.run([*self.peerway, *arguments], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
 
     def cli(self, *arguments: str):
         """A command's JSON. Fails where the command does."""

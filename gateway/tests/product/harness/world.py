@@ -37,9 +37,10 @@ class World:
         self.gateways: list[Gateway] = []
         self.nodes: list[Node] = []
 
-    def gateway(self, *flags: str, host: Host | None = None) -> Gateway:
+    def gateway(self, *flags: str, host: Host | None = None, database: str | None = None) -> Gateway:
         """A running gateway that sells the real and the scripted model."""
-        made = Gateway(self.binaries["gateway"], self.folder / f"g{len(self.gateways)}", *flags, host=host)
+        folder = self.folder / f"g{len(self.gateways)}"
+        made = Gateway(self.binaries["gateway"], folder, *flags, host=host, database=database)
         self.gateways.append(made)
         for model in (REAL_MODEL, "scripted"):
             made.sell(model, self.gguf)
