@@ -6,7 +6,7 @@ use peerway_billing::payments::{AskedBack, PaymentError, PaymentState};
 use peerway_billing::{Actor, LedgerError};
 use serde_json::json;
 
-use crate::desk::{Desk, HOUR, PAYS, rules, usd};
+use super::desk::{Desk, HOUR, PAYS, rules, usd};
 
 fn asked(desk: &Desk, payment: &str, cents: Option<i64>) -> AskedBack {
     let amount = cents.map(usd);

@@ -3,7 +3,7 @@
 use peerway_billing::payments::{PaymentError, PaymentRules, PaymentState};
 use serde_json::json;
 
-use crate::desk::{Desk, HOUR, PAYS, rules, usd};
+use super::desk::{Desk, HOUR, PAYS, rules, usd};
 
 #[tokio::test]
 async fn a_paid_page_is_credited_once() {

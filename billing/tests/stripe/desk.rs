@@ -8,18 +8,19 @@ use peerway_billing::payments::{
 use peerway_billing::{Account, AccountId, Actor, Clock, Ledger, LedgerOptions, ManualClock, Nanos, Timestamp};
 use serde_json::{Value, json};
 
+use crate::databases::TestDatabase;
 use crate::fake::{Fake, now};
 
 pub(crate) const PAYS: &str = "4242424242424242";
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-pub(crate) struct Desk {
+pub(crate) struct Desk<D> {
     pub(crate) fake: Fake,
     pub(crate) ledger: Ledger,
     pub(crate) payments: Payments,
     pub(crate) account: AccountId,
     pub(crate) clock: ManualClock,
-    _folder: tempfile::TempDir,
+    _database: D,
 }
 
 pub(crate) fn usd(cents: i64) -> Nanos {
@@ -31,12 +32,12 @@ pub(crate) fn rules() -> PaymentRules {
     PaymentRules { tax: false, new_account_daily, review_from: 1000, ..PaymentRules::default() }
 }
 
-impl Desk {
+impl<D: TestDatabase> Desk<D> {
     pub(crate) async fn open(rules: PaymentRules) -> Self {
-        let (fake, folder) = (Fake::start(), tempfile::tempdir().unwrap());
+        let (fake, database) = (Fake::start(), D::fresh().await);
         let (now, clock) = Clock::manual(Timestamp::from_millis(now() * 1000));
         let options = LedgerOptions { clock: now, ..LedgerOptions::default() };
-        let ledger = Ledger::open_with(folder.path().join("ledger.db"), options).await.unwrap();
+        let ledger = database.open(options).await;
         let account = ledger.create_account("acme", &Actor::Operator).await.unwrap().id;
         let stripe = StripeConfig {
             secret_key: "sk_test_of_nobody".to_owned(),
@@ -44,7 +45,7 @@ impl Desk {
             timeout: Duration::from_secs(3),
         };
         let payments = Payments::new(ledger.clone(), stripe, None, rules).unwrap();
-        Self { fake, ledger, payments, account, clock, _folder: folder }
+        Self { fake, ledger, payments, account, clock, _database: database }
     }
 
     pub(crate) fn new_page(&self, cents: i64) -> NewPage {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use peerway_billing::payments::{PaymentError, PaymentState};
 use serde_json::json;
 
-use crate::desk::{Desk, PAYS, rules, settings, usd};
+use super::desk::{Desk, PAYS, rules, settings, usd};
 
 /// An account with ten dollars and a saved card, of which the threshold is thirty.
 async fn low(card: &str, monthly: i64) -> Desk {
