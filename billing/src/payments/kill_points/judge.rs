@@ -1,6 +1,5 @@
 //! What has to hold once everything is quiet.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use peerway_billing_stripe::{Dispute, DisputeStatus, PaymentStatus, RefundStatus};
@@ -101,7 +100,7 @@ impl World {
     }
 
     /// The world ends: what it has seen is counted, and its ledger is thrown away.
-    pub(super) async fn end(&self, seen: &Seen, path: &Path) {
+    pub(super) async fn end(&self, seen: &Seen) {
         {
             let books = self.bank.books.lock();
             let count =
@@ -124,8 +123,5 @@ impl World {
         let refused = records.payments_in("refused", i64::MAX, 1000).await.unwrap().len();
         seen.reviewed.fetch_add(refused as u64, Ordering::SeqCst);
         self.ledger.close().await;
-        for ending in ["", "-wal", "-shm"] {
-            drop(std::fs::remove_file(format!("{}{ending}", path.display())));
-        }
     }
 }

@@ -8,7 +8,7 @@
 //! - each customer has exactly what was paid, less what went back and what was spent: each payment once;
 //! - nobody is below zero without money having been taken back past us, and nothing waits for ever.
 //!
-//! `PEERWAY_KILL_POINTS` says how many deaths, `PEERWAY_KILL_SEED` where the drawing begins; a failure names its world, whose
+//! `PEERWAY_KILL_POINTS` says how many deaths in each database, `PEERWAY_KILL_SEED` where the drawing begins; a failure names its world, whose
 //! number with one world's deaths repeats it as far as threads allow.
 
 mod bank;
@@ -24,6 +24,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 use world::World;
+
+use crate::databases::{PostgresDatabase, TestDatabase};
+use crate::ledger::Database;
 
 const POINTS: u64 = 120;
 /// Deaths in one world, whose ledger they share.
@@ -58,26 +61,44 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wherever_it_dies_every_payment_counts_once() {
-    let (points, first) = (number("PEERWAY_KILL_POINTS", POINTS), number("PEERWAY_KILL_SEED", 0));
+async fn wherever_it_dies_every_payment_counts_once_in_sqlite() {
     // The ledger's own durability is tested elsewhere: here its file may be in memory.
     let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let made = async || {
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        (Database::Sqlite(folder.path().join("ledger.db")), folder)
+    };
+    die_again_and_again(made).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wherever_it_dies_every_payment_counts_once_in_postgres() {
+    let made = async || {
+        let database = PostgresDatabase::fresh().await;
+        (database.url().parse().unwrap(), database)
+    };
+    die_again_and_again(made).await;
+}
+
+/// Each world in a database of its own, with what keeps that alive.
+async fn die_again_and_again<K: Send + 'static>(made: impl AsyncFn() -> (Database, K)) {
+    let (points, first) = (number("PEERWAY_KILL_POINTS", POINTS), number("PEERWAY_KILL_SEED", 0));
     let seen = Arc::new(Seen::default());
     let mut running = JoinSet::new();
     for seed in first..first + points.div_ceil(DEATHS) {
         if running.len() >= AT_ONCE {
             running.join_next().await.unwrap().unwrap();
         }
-        let (path, seen) = (folder.path().join(format!("{seed}.db")), Arc::clone(&seen));
+        let ((database, kept), seen) = (made().await, Arc::clone(&seen));
         running.spawn(async move {
-            let mut world = World::new(seed, &path).await;
+            let mut world = World::new(seed, &database).await;
             for _ in 0..DEATHS {
                 world.live_until_death().await;
                 world.come_to_rest().await;
                 world.judge(&seen).await;
             }
-            world.end(&seen, &path).await;
+            world.end(&seen).await;
+            drop(kept);
         });
     }
     while let Some(ended) = running.join_next().await {

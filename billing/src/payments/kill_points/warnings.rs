@@ -6,12 +6,13 @@ use super::fate::Fate;
 use super::world::{CENT, World};
 use crate::access::Actor;
 use crate::id::AccountId;
+use crate::ledger::Database;
 use crate::money::Nanos;
 use crate::payments::{NewPage, PaymentState, Payments};
 
 /// Where 1000 cents were paid in, the world without bad moods.
 pub(super) async fn paid(folder: &tempfile::TempDir) -> (World, Payments, AccountId, String) {
-    let world = World::new(1, &folder.path().join("ledger.db")).await;
+    let world = World::new(1, &Database::Sqlite(folder.path().join("ledger.db"))).await;
     let payments = world.process(&Fate::never());
     let account = world.customers[1].clone();
     let intent = pays(&world, &payments, &account, 1000).await;

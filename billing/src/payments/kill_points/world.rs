@@ -1,6 +1,5 @@
 //! What happens in a world: what is asked of the process, and what others do without asking it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use peerway_billing_stripe::webhook::Secrets;
@@ -14,7 +13,7 @@ use super::fate::Fate;
 use crate::access::Actor;
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::id::{AccountId, HoldId, OperatorId, OwnerId, RequestId};
-use crate::ledger::{Amount, Capture, Charge, ChargeTerms, Ledger, LedgerOptions, NewHold, Outcome};
+use crate::ledger::{Amount, Capture, Charge, ChargeTerms, Database, Ledger, LedgerOptions, NewHold, Outcome};
 use crate::money::{FeeBps, Nanos, PerMillion, Price, TokenCount};
 use crate::payments::{AskedBack, NewPage, PaymentRules, Payments, TopUpSettings};
 
@@ -42,11 +41,11 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn new(seed: u64, path: &Path) -> Self {
+    pub(super) async fn new(seed: u64, database: &Database) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let (clock, hand) = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
         let options = LedgerOptions { clock: clock.clone(), ..LedgerOptions::default() };
-        let ledger = Ledger::open_with(path, options).await.unwrap();
+        let ledger = Ledger::open_in(database, options).await.unwrap();
         let mut customers = Vec::new();
         for _ in 0..CUSTOMERS {
             customers.push(ledger.create_account("a customer", &Actor::operator()).await.unwrap().id);
