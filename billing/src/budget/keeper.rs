@@ -21,8 +21,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             _ = ticks.tick() => round(&shared).await,
-            () = shared.scarce.notified() => {
-                tell(&shared, false).await;
+            () = shared.scarce.listed() => {
+                tell(&shared, shared.scarce.take(), false).await;
                 tokio::time::sleep(GATHER).await;
             }
         }
@@ -31,24 +31,26 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Tells of every share.
 pub(super) async fn round(shared: &Shared) {
-    tell(shared, true).await;
+    let scopes = shared.scopes.read().values().cloned().collect();
+    tell(shared, scopes, true).await;
 }
 
-/// Tells what is new of shares of scarce budgets, or of `all`, which are renewed with it. A scope of which something is being
-/// asked is passed over: the answer is news enough.
-async fn tell(shared: &Shared, all: bool) {
+/// Tells what is new of these shares, and renews them where that is due.
+async fn tell(shared: &Shared, scopes: Vec<Arc<Scope>>, renew: bool) {
     let now = shared.now();
     let expires_at = now.after(SHARE_TTL);
-    let scopes: Vec<Arc<Scope>> = shared.scopes.read().values().cloned().collect();
     let (mut gates, mut rows, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for scope in scopes {
-        let Ok(gate) = Arc::clone(&scope.gate).try_lock_owned() else { continue };
-        let mut purse = scope.purse();
-        if !all && !purse.is_scarce() {
+        let Ok(gate) = Arc::clone(&scope.gate).try_lock_owned() else {
+            // Something is being asked of it. What is new then is told next.
+            if !renew {
+                scope.list();
+            }
             continue;
-        }
-        let idle = all && purse.used_at().after(IDLE_RELEASE) <= now;
-        let news = purse.news(all, idle, expires_at);
+        };
+        let mut purse = scope.purse();
+        let idle = renew && purse.used_at().after(IDLE_RELEASE) <= now;
+        let news = purse.news(renew, idle, expires_at);
         drop(purse);
         if let Some(amount) = news {
             rows.push(ShareRow {

@@ -21,11 +21,13 @@
 //! | `purse` | a share in memory |
 //! | `scope` | whose budget: its purse, and the gate through which one asks for more |
 //! | `reserved` | one request's part: spent once, or given back |
+//! | `scarce` | budgets of which the ledger is to hear at once |
 //! | `keeper` | tells the ledger what is still needed |
 
 mod keeper;
 mod purse;
 mod reserved;
+mod scarce;
 mod scope;
 
 use std::collections::HashMap;
@@ -33,7 +35,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 pub use reserved::Reserved;
@@ -45,6 +46,7 @@ use crate::clock::Timestamp;
 use crate::id::OwnerId;
 use crate::ledger::{Amount, Ledger};
 use crate::money::Nanos;
+use scarce::Scarce;
 use scope::Scope;
 
 /// How long a scope stays in memory after its last request.
@@ -93,8 +95,7 @@ struct Shared {
     owner: OwnerId,
     scopes: RwLock<HashMap<BudgetScope, Arc<Scope>>>,
     swept_at: Mutex<Timestamp>,
-    /// Something came free of a budget that has little left.
-    scarce: Arc<Notify>,
+    scarce: Arc<Scarce>,
 }
 
 #[derive(Debug)]

@@ -22,6 +22,8 @@ pub(super) struct Purse {
     scarce: bool,
     /// The ledger has this share larger than it is.
     told: Nanos,
+    /// It is known to who tells the ledger that there is something to tell.
+    listed: bool,
     /// Charges that came to be in the ledger.
     posted: u64,
     used_at: Timestamp,
@@ -36,6 +38,7 @@ impl Purse {
             expires_at: now,
             scarce: false,
             told: Nanos::ZERO,
+            listed: false,
             posted: 0,
             used_at: now,
         }
@@ -109,19 +112,27 @@ impl Purse {
         if limited {
             self.free = self.free.saturating_add(amount.minus_or_zero(paid));
         }
-        self.scarce && self.free > Nanos::ZERO
+        self.free > Nanos::ZERO && self.is_news()
     }
 
     /// The charge is in the ledger. Answers as [`Self::end`].
     pub(super) fn is_posted(&mut self, paid: Nanos) -> bool {
         self.reserved = self.reserved.minus_or_zero(paid);
         self.posted += 1;
-        self.scarce
+        self.is_news()
+    }
+
+    /// Whether somebody has to be told first that the ledger is to hear of this.
+    const fn is_news(&mut self) -> bool {
+        let news = self.scarce && !self.listed;
+        self.listed |= news;
+        news
     }
 
     /// What the ledger is to be told, if it is anything new: the share as it is, without what is free where the budget is
     /// scarce or nobody has used the share for a while. `renew`: as it is until then, new or not.
     pub(super) fn news(&mut self, renew: bool, idle: bool, expires_at: Timestamp) -> Option<Nanos> {
+        self.listed = false;
         if self.scarce || idle {
             self.free = Nanos::ZERO;
         }
@@ -139,10 +150,6 @@ impl Purse {
     /// It is not known whether the ledger knows.
     pub(super) fn untold(&mut self) {
         self.told = Nanos::MAX;
-    }
-
-    pub(super) const fn is_scarce(&self) -> bool {
-        self.scarce
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use peerway_billing_store::Spender;
-use tokio::sync::Notify;
 
 use super::purse::{Purse, Terms};
+use super::scarce::Scarce;
 use super::{BudgetError, SHARE_TTL, SLICE};
 use crate::access::BudgetLimits;
 use crate::calendar::Window;
@@ -63,11 +63,11 @@ pub(super) struct Scope {
     pub(super) gate: Arc<tokio::sync::Mutex<LastCall>>,
     /// Questions begun so far.
     calls: AtomicU64,
-    scarce: Arc<Notify>,
+    scarce: Arc<Scarce>,
 }
 
 impl Scope {
-    pub(super) fn new(name: BudgetScope, now: Timestamp, scarce: Arc<Notify>) -> Self {
+    pub(super) fn new(name: BudgetScope, now: Timestamp, scarce: Arc<Scarce>) -> Self {
         let gate = Arc::default();
         Self { name, purse: Mutex::new(Purse::new(now)), gate, calls: AtomicU64::new(0), scarce }
     }
@@ -80,16 +80,21 @@ impl Scope {
         self.purse.lock()
     }
 
-    pub(super) fn end(&self, amount: Nanos, paid: Nanos, limited: bool, now: Timestamp) {
+    pub(super) fn end(self: &Arc<Self>, amount: Nanos, paid: Nanos, limited: bool, now: Timestamp) {
         if self.purse().end(amount, paid, limited, now) {
-            self.scarce.notify_one();
+            self.list();
         }
     }
 
-    pub(super) fn posted(&self, paid: Nanos) {
+    pub(super) fn posted(self: &Arc<Self>, paid: Nanos) {
         if self.purse().is_posted(paid) {
-            self.scarce.notify_one();
+            self.list();
         }
+    }
+
+    /// The ledger is to hear of it.
+    pub(super) fn list(self: &Arc<Self>) {
+        self.scarce.list(Arc::clone(self));
     }
 
     /// Answers how much, and whether there is a limit.
