@@ -129,6 +129,8 @@ mod tests {
 
     use peerway_billing::{Actor, BudgetLimits, BudgetScope, KeyChange, KeyPolicy, Nanos, NewKey, Scope, Timestamp};
     use peerway_openapi::ErrorKind;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
     use serde_json::json;
 
     use super::*;
@@ -381,5 +383,36 @@ mod tests {
         assert_eq!(kind(setting.show(&stranger).await), Some(ErrorKind::InvalidKey));
         let large = Signer::rsa().sign(&json!({"alg": "RS256"}), &json!({"iss": "x".repeat(9000)}));
         assert!(setting.show(&large).await.unwrap_err().message().contains("8192"));
+    }
+
+    /// Who guesses a key learns nothing from how long the answer takes: a guess that is right but for its end takes as long as
+    /// one that is wrong from its beginning. In turns, and by medians, so that a busy machine disturbs both alike.
+    #[tokio::test]
+    async fn a_guess_takes_as_long_however_near_it_is() {
+        let setting = Setting::new(AccessSettings::default()).await;
+        let real = setting.key(KeyPolicy::default()).await.secret.expose().to_owned();
+        let (prefix, length) = ("sk-pw-", real.len());
+        let guess = |kept: usize, number: usize| {
+            let digits = format!("{number:05}");
+            let filling = "A".repeat(length - kept - digits.len());
+            format!("{}{filling}{digits}", &real[..kept])
+        };
+        let (mut took, mut rng) = ([Vec::new(), Vec::new()], StdRng::seed_from_u64(7));
+        for number in 0..400 {
+            // Each is the first as often as the second: caches tidy up by counting.
+            let mut turns = [0, 1];
+            turns.rotate_left(rng.random_range(0..2));
+            for turn in turns {
+                let secret = guess([prefix.len(), length - 5][turn], number);
+                let begun = std::time::Instant::now();
+                assert!(setting.show(&secret).await.is_err());
+                took[turn].push(begun.elapsed());
+            }
+        }
+        let [far, near] = took.map(|mut took| {
+            took.sort_unstable();
+            took[took.len() / 2].as_secs_f64()
+        });
+        assert!((0.8..1.25).contains(&(near / far)), "{near} s near, {far} s far");
     }
 }

@@ -128,6 +128,12 @@ def test_a_key_ends_when_it_says(admin):
 def test_a_key_asks_only_its_models_and_sees_no_others(admin):
     key, _ = make(admin, models=["other"])
     assert refusal(post(key)) == (403, "model_not_allowed")
+    assert key.request("GET", "/v1/models").json()["data"] == []
+    for path in ("scripted", "scripted/endpoints", "scripted/prices"):
+        assert refusal(key.request("GET", f"/v1/models/{path}")) == (403, "model_not_allowed")
+    key, _ = make(admin, models=["scripted"])
+    assert [model["id"] for model in key.request("GET", "/v1/models").json()["data"]] == ["scripted"]
+    assert key.request("GET", "/v1/models/scripted/endpoints").status_code == 200
 
 
 @pytest.mark.parametrize(("networks", "may"), [

@@ -8,6 +8,7 @@ mod pricing;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use super::extract::{Asked, PathPart};
 use crate::Gateway;
+use crate::access::Principal;
 
 pub(crate) use pricing::usd_per_million;
 
@@ -26,32 +28,43 @@ const ENDPOINTS: &str = "/endpoints";
 /// What a path ends with that asks for a model's prices over time.
 const PRICES: &str = "/prices";
 
-/// `GET /v1/models`.
-pub async fn list(State(gateway): State<Arc<Gateway>>) -> Response {
+/// Who asks.
+type Caller = Extension<Arc<Principal>>;
+
+/// `GET /v1/models`: those that the caller may use.
+pub async fn list(State(gateway): State<Arc<Gateway>>, Extension(principal): Caller) -> Response {
     let models = gateway.catalog.list();
-    respond(&ModelList::of(models.iter().map(|model| describe::model(&gateway, model)).collect()))
+    let usable = models.iter().filter(|model| principal.may_use(&model.card.id).is_ok());
+    respond(&ModelList::of(usable.map(|model| describe::model(&gateway, model)).collect()))
 }
 
 /// `GET /v1/models/{id}`, `/v1/models/{id}/endpoints` and `/v1/models/{id}/prices`. The id may contain slashes, so that no
 /// router can tell them apart.
 pub async fn show(
     State(gateway): State<Arc<Gateway>>,
+    Extension(principal): Caller,
     PathPart(path): PathPart,
     Asked(range): Asked<prices::Range>,
 ) -> Response {
-    if let Some(model) = gateway.catalog.get(&path) {
-        return respond(&describe::model(&gateway, &model));
+    let sold = |id: &str| gateway.catalog.get(id);
+    let below = |suffix: &str| path.strip_suffix(suffix).and_then(sold);
+    let found = sold(&path).map(|model| (model, ""));
+    let found = found.or_else(|| below(ENDPOINTS).map(|model| (model, ENDPOINTS)));
+    let Some((model, asked)) = found.or_else(|| below(PRICES).map(|model| (model, PRICES))) else {
+        let message = "There is no such model here. GET /v1/models lists those there are.";
+        return ApiError::new(ErrorKind::ModelNotFound, message).at("model").response().map(Body::from);
+    };
+    if let Err(refusal) = principal.may_use(&model.card.id) {
+        return refusal.response().map(Body::from);
     }
-    let before = |suffix: &str| path.strip_suffix(suffix).and_then(|id| gateway.catalog.get(id));
-    if let Some(model) = before(ENDPOINTS) {
-        return respond(&endpoints::of(&gateway, &model));
+    match asked {
+        ENDPOINTS => respond(&endpoints::of(&gateway, &model)),
+        PRICES => {
+            let found = prices::of(&gateway, &model, &range);
+            found.map_or_else(|error| error.response().map(Body::from), |history| respond(&history))
+        }
+        _ => respond(&describe::model(&gateway, &model)),
     }
-    if let Some(model) = before(PRICES) {
-        let found = prices::of(&gateway, &model, &range);
-        return found.map_or_else(|error| error.response().map(Body::from), |history| respond(&history));
-    }
-    let message = "There is no such model here. GET /v1/models lists those there are.";
-    ApiError::new(ErrorKind::ModelNotFound, message).at("model").response().map(Body::from)
 }
 
 fn respond(value: &impl Serialize) -> Response {
