@@ -20,7 +20,7 @@ pub(super) struct Purse {
     expires_at: Timestamp,
     /// The budget has little left besides.
     scarce: bool,
-    /// The ledger has this share larger than it is.
+    /// The share as the ledger has it; the largest number where that is not known.
     told: Nanos,
     /// It is known to who tells the ledger that there is something to tell.
     listed: bool,
